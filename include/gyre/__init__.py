@@ -1,0 +1,1 @@
+"""Gyre: the whole life of a model, on Apache Airflow 3."""

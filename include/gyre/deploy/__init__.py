@@ -1,0 +1,1 @@
+"""Bring a version to serve, and take it back."""

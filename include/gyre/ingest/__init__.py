@@ -1,0 +1,1 @@
+"""Bring sources into the lake: plan an interval, extract, publish."""

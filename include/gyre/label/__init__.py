@@ -1,0 +1,1 @@
+"""Give published rows their labels."""

@@ -1,0 +1,1 @@
+"""Compare challenger and champion fairly, and decide."""

@@ -1,0 +1,40 @@
+"""What a person writes (`UseCase` and its parts) and what crosses a process boundary (requests and results)."""
+
+from gyre.specs.base import EntryPoint, Spec
+from gyre.specs.interval import Grid, Interval, cell_key, parse_instant
+from gyre.specs.loading import load_use_case, load_use_cases
+from gyre.specs.monitoring import Monitoring, Rule
+from gyre.specs.requests import Check, DatasetVersion, Gate, IntervalRequest, Request, Result
+from gyre.specs.sources import Objects, Source, Table, Topic
+from gyre.specs.use_case import Features, Labels, Promotion, Resources, Schedule, Serving, Training, UseCase
+
+__all__ = [
+    "Check",
+    "DatasetVersion",
+    "EntryPoint",
+    "Features",
+    "Gate",
+    "Grid",
+    "Interval",
+    "IntervalRequest",
+    "Labels",
+    "Monitoring",
+    "Objects",
+    "Promotion",
+    "Request",
+    "Resources",
+    "Result",
+    "Rule",
+    "Schedule",
+    "Serving",
+    "Source",
+    "Spec",
+    "Table",
+    "Topic",
+    "Training",
+    "UseCase",
+    "cell_key",
+    "load_use_case",
+    "load_use_cases",
+    "parse_instant",
+]

@@ -1,0 +1,1 @@
+"""The local stack: real servers from wheels, run by one supervisor, under one folder (`.gyre`)."""

@@ -1,0 +1,1 @@
+"""Make a challenger from a dataset version."""

@@ -1,0 +1,1 @@
+"""Audit extracted rows with Great Expectations before anything is published."""
