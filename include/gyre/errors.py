@@ -49,10 +49,7 @@ class EmptyInterval(BadParameters):
     """An interval whose end is not after its start."""
 
     def __init__(self, start: object, end: object) -> None:
-        super().__init__(
-            f"The interval [{start}, {end}) is empty: its end is not after its start. "
-            f"Fix: trigger the run again with an end after {start}."
-        )
+        super().__init__(f"The interval [{start}, {end}) is empty: its end is not after its start. Fix: trigger the run again with an end after {start}.")
 
 
 class SourceUnreadable(GyreError):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deltalake import DeltaTable
-    from datetime import datetime
 
 PARTITION = "_interval"
 

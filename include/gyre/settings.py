@@ -82,7 +82,7 @@ class Settings:
     @property
     def reachable_address(self) -> str:
         """Address at which this machine's own processes reach those servers."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104 - read, not bound
 
     def port(self, name: str) -> int:
         """Port of a local server: `GYRE_PORT_<NAME>`, else `GYRE_PORT_BASE` (28000) plus a fixed offset."""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from gyre.clients.object_store import lake_objects
 from gyre.errors import GyreError
 from gyre.settings import settings
+from gyre.specs.loading import make_importable
 from gyre.specs.requests import Message, Request, Result
 
 log = logging.getLogger("gyre.job")
@@ -80,5 +81,6 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
 
 def load(entry_point: str) -> Any:
     """Import a function by its entry point, `package.module:function`."""
+    make_importable()
     module, _, name = entry_point.partition(":")
     return getattr(importlib.import_module(module), name)

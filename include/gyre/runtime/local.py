@@ -123,4 +123,3 @@ def _take(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gyre.errors import InvalidUseCase, did_you_mean
 from gyre.settings import Settings, settings
+from gyre.specs.base import Spec
 from gyre.specs.use_case import UseCase
 
 
@@ -48,11 +49,16 @@ def load_use_cases(only: str | None = None, where: Settings | None = None) -> tu
     return loaded, broken
 
 
+def make_importable(where: Settings | None = None) -> None:
+    """Let `use_cases.<name>` be imported from wherever the folder is; an installation may keep it outside the repository."""
+    parent = str((where or settings()).use_cases.parent)
+    if parent not in sys.path:
+        sys.path.insert(0, parent)
+
+
 def _module(name: str, where: Settings) -> ModuleType:
     """Import `use_cases.<name>.use_case`, from wherever the folder is."""
-    parent = str(where.use_cases.parent)
-    if parent not in sys.path:
-        sys.path.append(parent)
+    make_importable(where)
     try:
         return importlib.import_module(f"use_cases.{name}.use_case")
     except ValidationError as error:
@@ -62,24 +68,28 @@ def _module(name: str, where: Settings) -> ModuleType:
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
-    """Say each problem as field, value, cure."""
+    """Say each problem as field, value, cure. A part that is wrong fails on its own, under its class's name."""
+    part = _parts().get(error.title)
     for problem in error.errors():
-        field = ".".join(str(part) for part in problem["loc"]) or "UseCase"
+        loc = problem["loc"]
+        field = ".".join(str(each) for each in (error.title.lower() if part and part is not UseCase else None, *loc) if each is not None) or "UseCase"
         if problem["type"] == "extra_forbidden":
-            yield f"{field}: there is no such field{_nearest_field(problem['loc'])}"
+            yield f"{field}: there is no such field.{did_you_mean(str(loc[-1]), part.model_fields) if part and len(loc) == 1 else ''}"
         elif problem["type"] == "missing":
             yield f"{field}: is missing"
         else:
             yield f"{field}: {problem['msg'].removeprefix('Value error, ')} (got {_short(problem['input'])})"
 
 
-def _nearest_field(loc: tuple[int | str, ...]) -> str:
-    model: type | None = UseCase
-    for part in loc[:-1]:
-        annotation = getattr(model, "model_fields", {}).get(part)
-        model = annotation.annotation if annotation else None
-    known = getattr(model, "model_fields", None)
-    return f".{did_you_mean(str(loc[-1]), known)}" if known else "."
+def _parts() -> dict[str, type[Spec]]:
+    """Name every class a spec is made of."""
+    found: dict[str, type[Spec]] = {}
+    waiting: list[type[Spec]] = [Spec]
+    while waiting:
+        for part in waiting.pop().__subclasses__():
+            found[part.__name__] = part
+            waiting.append(part)
+    return found
 
 
 def _short(value: object) -> str:

@@ -58,9 +58,7 @@ def _options(stack: Stack) -> dict[str, dict[str, object]]:
 
 def environment(stack: Stack) -> dict[str, str]:
     """What each of Airflow's processes gets."""
-    options = {
-        f"AIRFLOW__{section.upper()}__{name.upper()}": str(value) for section, given in _options(stack).items() for name, value in given.items()
-    }
+    options = {f"AIRFLOW__{section.upper()}__{name.upper()}": str(value) for section, given in _options(stack).items() for name, value in given.items()}
     return options | stack.given_variables() | {"AIRFLOW_HOME": str(stack.layout.home / "airflow"), "PYTHONPATH": str(REPOSITORY / "include")}
 
 
@@ -104,7 +102,7 @@ def problem(health: dict[str, Any] | str, part: str, started: float) -> str | No
 
 
 def components(stack: Stack) -> list[Component]:
-    """The four processes. (`migrate` must have run.)"""
+    """The four processes. They start once `migrate` has run."""
     python = str(environments.python(stack.settings, "airflow"))
     # the logs lie on this machine: the api-server reads them as files, so the servers that would offer them are not needed
     extra = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
@@ -114,9 +112,7 @@ def components(stack: Stack) -> list[Component]:
             name=f"airflow-{role}",
             title=f"Airflow {role}",
             address=stack.settings.url("airflow") if role == "api-server" else "",
-            program=lambda: Program(
-                (python, "-m", "airflow", role, *extra.get(role, ())), stack.layout.home / "airflow", environment(stack), stop_seconds=20
-            ),
+            program=lambda: Program((python, "-m", "airflow", role, *extra.get(role, ())), stack.layout.home / "airflow", environment(stack), stop_seconds=20),
             problem=lambda started: problem(_health(stack), part, started),
             ports=("airflow",) if role == "api-server" else (),
             needs=("airflow-migrate",),

@@ -55,6 +55,9 @@ def component(stack: Stack) -> Component:
         folder.mkdir(exist_ok=True)
         _upgrade(stack, python)
 
+    def remember_version() -> None:
+        write_private(stack.layout.home / "postgres" / "mlflow-version", environments.fingerprint(settings, "mlflow"))
+
     def program() -> Program:
         listening = ("--host", settings.bind_address, "--port", str(settings.port("mlflow")), "--workers", "1")
         return Program((str(python), "-m", "mlflow", "server", *listening), folder, _environment(stack))
@@ -66,7 +69,7 @@ def component(stack: Stack) -> Component:
         program=program,
         problem=lambda _: http_problem(f"{settings.url('mlflow')}/health"),
         ports=("mlflow",),
-        needs=("postgres", "s3"),
+        needs=("postgres",),  # S3 it needs only when an artifact comes
         prepare=prepare,
-        afterwards=lambda: write_private(stack.layout.home / "postgres" / "mlflow-version", environments.fingerprint(settings, "mlflow")) and None,
+        afterwards=remember_version,
     )

@@ -8,9 +8,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from gyre.connections import Connection
 from gyre.errors import StackError
 from gyre.stack import steps
@@ -69,6 +66,9 @@ def superuser_connection(stack: Stack | None = None, database: str = "postgres")
 
 def ensure_database(name: str, password: str, stack: Stack | None = None) -> None:
     """Make a database and a role of the same name that owns it, or set that role's password if both exist."""
+    import psycopg
+    from psycopg import sql
+
     with psycopg.connect(superuser_connection(stack).postgres_uri, autocommit=True) as server:
         role, secret = sql.Identifier(name), sql.Literal(password)
         exists = server.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
@@ -92,8 +92,9 @@ def _initialise(stack: Stack, data: Path, user: str | None) -> None:
         identity = pwd.getpwnam(user)
         for path in (data.parent, password):
             os.chown(path, identity.pw_uid, identity.pw_gid)
-    command = [_binary("initdb"), "-D", partial, "-U", "postgres", "--pwfile", password, "--auth", "scram-sha-256", "-E", "UTF8"]
-    steps.run(stack, "postgres-initdb", [*command, "--locale", "C.UTF-8"], user=user)
+    where: list[str | Path] = [_binary("initdb"), "-D", partial, "--pwfile", password]
+    options = ["-U", "postgres", "--auth", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8"]
+    steps.run(stack, "postgres-initdb", [*where, *options], user=user)
     password.unlink()
     partial.rename(data)
 
@@ -108,6 +109,7 @@ def component(stack: Stack) -> Component:
         "unix_socket_directories": "",  # TCP only: a socket's path could be too long, and clients need none
         "max_connections": "200",
         "log_min_messages": "warning",
+        "log_min_error_statement": "panic",  # statements hold what people write, and passwords
     }
 
     def program() -> Program:
@@ -116,6 +118,8 @@ def component(stack: Stack) -> Component:
         return Program((str(_binary("postgres")), "-D", str(data), *flags), data.parent, user=user, stop_signal="INT", stop_as_group=False)
 
     def problem(_: float) -> str | None:
+        import psycopg
+
         try:
             with psycopg.connect(superuser_connection(stack).postgres_uri, connect_timeout=5) as server:
                 server.execute("select 1")

@@ -6,7 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-from gyre.errors import StackError
 from gyre.stack import steps
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
@@ -24,12 +23,14 @@ def endpoint(stack: Stack) -> str:
 def ensure_bucket(name: str, stack: Stack | None = None) -> None:
     """Make a bucket, unless it exists."""
     stack = stack or Stack.open()
+    if f" {name}\t" not in _shell(stack, "s3.bucket.list"):
+        _shell(stack, f"s3.bucket.create -name {name}")
+
+
+def _shell(stack: Stack, line: str) -> str:
     port = stack.settings.port
     master = f"{stack.settings.reachable_address}:{port('s3_master')}.{port('s3_master_grpc')}"
-    script = f"s3.bucket.create -name {name}\n"
-    said = steps.run(stack, "s3-bucket", [WEED, "shell", f"-master={master}"], _signing(stack), stdin=script, timeout=60)
-    if "created bucket" not in said and "already exists" not in said:
-        raise StackError(f"Cannot make the bucket '{name}':\n{steps.last_lines(stack.layout.log('s3-bucket'))}")
+    return steps.run(stack, "s3-bucket", [WEED, "shell", f"-master={master}"], _signing(stack), stdin=f"{line}\n", timeout=60)
 
 
 def _signing(stack: Stack) -> dict[str, str]:
@@ -71,12 +72,14 @@ def component(stack: Stack) -> Component:
             f"-s3.localSocket={stack.layout.sockets / 's3.sock'}",
             f"-filer.localSocket={stack.layout.sockets / 'filer.sock'}",
             "-master.telemetry=false",
+            "-master.electionTimeout=1s",  # it elects itself, alone: the default would cost each later start 10 to 20 s
             "-master.volumeSizeLimitMB=1024",
             "-volume.max=0",  # as many volumes as the disk holds
             "-volume.preStopSeconds=0",
         ]
         # its working folder is where it looks for configuration files: ours, not the repository's
-        return Program((str(WEED), "server", *listening, *options), folder, _signing(stack))
+        # its graceful end waits for streams between its own parts; what was answered is written by then
+        return Program((str(WEED), "server", *listening, *options), folder, _signing(stack), stop_seconds=3)
 
     return Component(
         name="s3",

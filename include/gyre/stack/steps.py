@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gyre.errors import StackError
+from gyre.errors import StackError, did_you_mean
 from gyre.stack.context import Stack, base_environment
+from gyre.stack.layout import Layout
 
 
 def last_lines(log: Path, count: int = 15) -> str:
@@ -59,6 +60,14 @@ def run(
     if done.returncode != 0:
         raise StackError(f"{name} failed (exit status {done.returncode}); the end of {log}:\n{last_lines(log)}")
     return output
+
+
+def show_log(layout: Layout, name: str, lines: int, follow: bool) -> None:
+    """Print the end of a server's log; with `follow`, go on until interrupted."""
+    known = [each.stem for each in layout.logs.glob("*.log")]
+    if name not in known:
+        raise StackError(f"No log of '{name}'.{did_you_mean(name, known)}")
+    subprocess.run(["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.log(name))], check=False)
 
 
 def _group_of(user: str | None) -> int | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from typing import Any
 
 from gyre.settings import REPOSITORY
 from gyre.stack.component import Component, Program
@@ -24,7 +22,10 @@ def bootstrap(stack: Stack) -> str:
 
 
 def _problem(stack: Stack) -> str | None:
-    quiet = {"log_level": 0, "socket.timeout.ms": 2000, "error_cb": lambda _: None}
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    quiet: dict[str, Any] = {"log_level": 0, "socket.timeout.ms": 2000, "error_cb": lambda _: None}
     try:
         brokers = AdminClient({"bootstrap.servers": bootstrap(stack), **quiet}).list_topics(timeout=3).brokers
     except KafkaException as error:

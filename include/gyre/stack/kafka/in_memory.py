@@ -9,13 +9,13 @@ import signal
 import sys
 from pathlib import Path
 
-from confluent_kafka import Producer
-
 from gyre.stack.layout import write_private
 
 
 def main(file: Path) -> None:
     """Run until told to end."""
+    from confluent_kafka import Producer
+
     cluster = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1})
     broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
     write_private(file, f"{broker.host}:{broker.port}\n")

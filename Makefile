@@ -1,0 +1,45 @@
+# Thin on purpose: each target calls the `gyre` command (include/gyre/cli.py) or pytest. `make help` lists them.
+PYTHON ?= python3
+VENVS := $(or $(GYRE_VENVS),.venvs)
+GYRE := $(VENVS)/stack/bin/python -m gyre.cli
+DEV := $(VENVS)/dev/bin
+export PYTHONPATH := include
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help up demo status logs test lint format down clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+up: $(VENVS)/stack/.made  ## start everything: databases, S3, Kafka, MLflow, Airflow, Envoy
+	@$(GYRE) up
+
+demo: up  ## play a company's data through the whole loop
+	@$(GYRE) demo
+
+status: $(VENVS)/stack/.made  ## what runs, and what each use case has come to
+	@$(GYRE) status
+
+test: $(VENVS)/dev/.made  ## the tests that need no servers
+	@$(DEV)/python -m pytest tests --ignore tests/integration --ignore tests/kubernetes
+
+lint: $(VENVS)/dev/.made  ## style, types, and who may import whom
+	@$(DEV)/ruff check . && $(DEV)/ruff format --check . && $(DEV)/mypy && $(DEV)/lint-imports
+
+format: $(VENVS)/dev/.made  ## put the code in its form
+	@$(DEV)/ruff check --fix . && $(DEV)/ruff format .
+
+down:  ## stop everything, jobs too
+	@test ! -x $(VENVS)/stack/bin/python || $(GYRE) down
+
+clean:  ## stop everything, remove its data and the environments
+	@test ! -x $(VENVS)/stack/bin/python || $(GYRE) clean
+
+# `gyre` installs every other environment; these two it cannot: it runs in the one, and tests and linters need only the other
+$(VENVS)/%/.made: docker/%/requirements.txt
+	@command -v uv >/dev/null || test -x $(VENVS)/uv/bin/uv || { $(PYTHON) -m venv $(VENVS)/uv && $(VENVS)/uv/bin/pip install --quiet uv; }
+	@echo "environment $*: installing"
+	@PATH="$$PATH:$(abspath $(VENVS))/uv/bin"; test -x $(@D)/bin/python || uv venv --quiet --clear --python $(PYTHON) $(@D)
+	@PATH="$$PATH:$(abspath $(VENVS))/uv/bin"; uv pip sync --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python $<
+	@touch $@

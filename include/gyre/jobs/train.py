@@ -1,0 +1,157 @@
+"""Train a challenger: read the planned rows, fit, measure, log, register. A retry after registration registers nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+from gyre.clients.mlflow import ModelVersion, Registry
+from gyre.clients.mlflow_models import log_model, predict_as_logged
+from gyre.clients.mlflow_runs import TrainingRun, training_run
+from gyre.jobs.contract import load, log, main
+from gyre.lake import Lake
+from gyre.settings import settings
+from gyre.specs import DatasetVersion, UseCase, load_use_case
+from gyre.specs.train_messages import TrainingOutcome, TrainingRequest, TrainingResult
+from gyre.train import fitting, leftovers, pictures, rows
+from gyre.train.rows import Part
+
+CHALLENGER = "challenger"
+OUTCOME = "outcome.json"
+
+
+def work(request: TrainingRequest) -> TrainingResult:
+    """Make the challenger that a request asks for, or finish what an earlier try began."""
+    use_case, registry, lake = load_use_case(request.use_case), Registry.of(), Lake.of(request.use_case)
+    made = registry.version_by_training(use_case.name, request.job_id)
+    if made is None:
+        with training_run(registry, use_case.name, request.job_id, tags(request)) as run:
+            outcome = train(use_case, lake, request, run)
+            leftovers.write_message(lake, request.job_id, OUTCOME, outcome)
+            made = register(registry, use_case, request, outcome)
+    else:
+        log.info("An earlier try registered version %d; taking what it left.", made.version)
+        outcome = TrainingOutcome.model_validate_json(lake.objects.read(lake.uri(leftovers.FOLDER, request.job_id, OUTCOME)))
+        registry.client.set_terminated(made.run_id)
+    registry.set_alias(use_case.name, CHALLENGER, made.version)
+    log.info("Version %d of '%s' is the challenger: %s", made.version, use_case.name, outcome.run_url)
+    return TrainingResult(**dict(outcome), version=made.version, model_uri=made.uri)
+
+
+def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: TrainingRun) -> TrainingOutcome:
+    """Fit the model and its baselines, and log everything that tells how it was made and how good it is."""
+    log.info("Training, because: %s", request.plan.reason)
+    dataset, training, validation = rows.read(use_case, lake, request.plan)
+    log.info(
+        "%d rows to train on to %s, %d held out to %s; table version %d, hash %s.",
+        len(training.rows), f"{request.plan.train_end:%Y-%m-%d %H:%M}", len(validation.rows), f"{dataset.end:%Y-%m-%d %H:%M}", dataset.version, dataset.content_hash,
+    )  # fmt: skip
+    run.log_dataset(f"{use_case.name}/labelled", dataset)
+    model = fitting.fit(use_case, load(use_case.training.function), training, validation, request.plan.parameters)
+    scored = {"train": fitting.score(use_case, model, training), "validation": fitting.score(use_case, model, validation)}
+    make_baselines = load(use_case.training.baselines) if use_case.training.baselines else None
+    baselines = fitting.baselines(use_case, make_baselines, training, validation)
+    gap = fitting.gap(use_case.promotion.metric, scored["train"].figures, scored["validation"].figures)
+    figures = {part: of.figures for part, of in scored.items()}
+    for name, of in {"train": figures["train"], "validation": figures["validation"], **baselines}.items():
+        log.info("%-12s %s", name, ", ".join(f"{metric} {value:.4f}" for metric, value in of.items()))
+    log_figures(run, use_case, request, dataset, figures, baselines, gap, model)
+    classes = fitting.classes(model, use_case.task)
+    run.log_picture(pictures.validation(use_case.task, scored["validation"], classes), "validation.png")
+    logged = log_model(use_case, model, leftovers.sample_rows(training.frame).head(5))
+    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scored["validation"])
+    return TrainingOutcome(
+        run_id=run.run_id,
+        run_url=run.registry.run_url(run.run_id),
+        logged_model=logged,
+        metrics={part: without_nan(of) for part, of in figures.items()},
+        baselines={name: without_nan(of) for name, of in baselines.items()},
+        gap=None if math.isnan(gap) else gap,
+        dataset=dataset,
+        classes=classes,
+        train_end=request.plan.train_end,
+        data_end=request.plan.data_end,
+        rows_train=len(training.rows),
+        rows_validation=len(validation.rows),
+        reference_uri=reference,
+        holdout_uri=holdout,
+        sample_uri=sample,
+    )
+
+
+def log_figures(
+    run: TrainingRun,
+    use_case: UseCase,
+    request: TrainingRequest,
+    dataset: DatasetVersion,
+    figures: dict[str, fitting.Figures],
+    baselines: dict[str, fitting.Figures],
+    gap: float,
+    model: Any,
+) -> None:
+    """Log parameters, metrics and learning curves."""
+    curves = fitting.curves(model)
+    params = {
+        **request.plan.parameters,
+        "gyre.start": dataset.start.isoformat(),
+        "gyre.train_end": request.plan.train_end.isoformat(),
+        "gyre.data_end": dataset.end.isoformat(),
+        "gyre.rows": dataset.rows,
+        "gyre.seed": use_case.training.seed,
+    }
+    metrics = {f"{part}/{metric}": value for part, of in {**figures, **baselines}.items() for metric, value in of.items()}
+    run.log(params, {**metrics, "gap": gap}, {f"curve/{name}": values for name, values in curves.items()})
+    if curves:
+        run.log_picture(pictures.learning(curves), "learning.png")
+
+
+def leave(
+    use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, scored: fitting.Scored
+) -> tuple[str, str, str]:
+    """Write what later phases need: the reference, the held-out rows, and the sample; give their addresses."""
+    from gyre.histograms import build_reference
+
+    reference = build_reference(training.frame, use_case.features, scored.predictions, bins=use_case.monitoring.bins)
+    sample = leftovers.sample_rows(validation.frame)
+    return (
+        leftovers.write_message(lake, training_id, "reference.json", reference),
+        leftovers.write_holdout(lake, use_case, training_id, validation, scored),
+        leftovers.write_message(lake, training_id, "sample.json", leftovers.sample_of(sample, predict_as_logged(logged_model, sample))),
+    )
+
+
+def register(registry: Registry, use_case: UseCase, request: TrainingRequest, outcome: TrainingOutcome) -> ModelVersion:
+    """Register the logged model; its tags say where it comes from."""
+    about = {"gyre.reason": request.plan.reason, "gyre.train_end": outcome.train_end.isoformat(), "gyre.data_end": outcome.data_end.isoformat()}
+    return registry.register(use_case.name, outcome.logged_model, outcome.run_id, request.job_id, about)
+
+
+def tags(request: TrainingRequest) -> dict[str, str]:
+    """Give the tags of a run that lead back to who asked, and to what it was made of."""
+    return {
+        "gyre.use_case": request.use_case,
+        "gyre.dag_id": request.dag_id,
+        "gyre.run_id": request.run_id,
+        "gyre.try_number": str(request.try_number),
+        "gyre.reason": request.plan.reason,
+        "gyre.dataset_version": str(request.plan.table_version),
+        "gyre.code": code_hash(request.use_case),
+    }
+
+
+def code_hash(use_case: str) -> str:
+    """Hash the Python files of a use case's folder: two trainings of one hash ran the same code."""
+    digest = hashlib.sha256()
+    for path in sorted((settings().use_cases / use_case).rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def without_nan(figures: fitting.Figures) -> dict[str, float | None]:
+    """Replace NaN, which JSON does not know, by nothing."""
+    return {name: None if math.isnan(value) else value for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    main(TrainingRequest, work)

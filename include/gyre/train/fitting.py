@@ -1,0 +1,98 @@
+"""Fit a use case's model and its baselines, and say how good each is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyre.data import with_class_indices
+from gyre.errors import InvalidUseCase
+from gyre.frames import predict
+from gyre.metrics import evaluate
+from gyre.specs import UseCase
+from gyre.specs.use_case import HIGHER_IS_BETTER
+from gyre.train.dummy import dummy
+from gyre.train.rows import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model answers for the rows of a part, and how good that is.
+
+    Attributes:
+        labels: binary 0 or 1; multiclass: class index; regression: value. Shape (n,).
+        predictions: As `gyre.frames.predict` gives them.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    figures: Figures
+
+
+def fit(use_case: UseCase, function: Callable[..., Any], train: Part, validation: Part, parameters: Mapping[str, Any]) -> Any:
+    """Run the use case's training function, with the random numbers of `training.seed`.
+
+    Raises:
+        InvalidUseCase: If what it returns cannot predict, or its classes do not fit the task.
+    """
+    random.seed(use_case.training.seed)
+    np.random.seed(use_case.training.seed)  # noqa: NPY002 - the generator that scikit-learn falls back to
+    model = function(train.given, validation.given, dict(parameters))
+    wanted = "predict" if use_case.task == "regression" else "predict_proba"
+    if not callable(getattr(model, wanted, None)):
+        raise InvalidUseCase(
+            use_case.name, f"training.function '{use_case.training.function}' returned a {type(model).__name__}; a {use_case.task} model needs {wanted}()."
+        )
+    if use_case.task == "binary" and [int(c) for c in getattr(model, "classes_", (0, 1))] != [0, 1]:
+        raise InvalidUseCase(use_case.name, f"the rows trained on hold labels of one kind only ({list(model.classes_)}). Fix: train on more event time.")
+    return model
+
+
+def score(use_case: UseCase, model: Any, part: Part) -> Scored:
+    """Ask a model for each row of a part, and measure its answers."""
+    labels, predictions = part.labels, predict(model, use_case.task, part.frame)
+    if use_case.task == "multiclass":
+        labels, predictions = with_class_indices(labels, predictions, classes(model, use_case.task))
+    return Scored(labels, predictions, evaluate(use_case.task, labels, predictions))
+
+
+def classes(model: Any, task: str) -> list[Any]:
+    """Give the labels in the order of a multiclass model's columns; none for another task."""
+    return np.asarray(model.classes_).tolist() if task == "multiclass" else []
+
+
+def baselines(use_case: UseCase, function: Callable[..., Mapping[str, Any]] | None, train: Part, validation: Part) -> dict[str, Figures]:
+    """Fit the dummy and the use case's own baselines, and measure them on the held-out rows."""
+    models = {"dummy": dummy(use_case.task, train.labels), **(function(train.given) if function else {})}
+    return {name: score(use_case, model, validation).figures for name, model in models.items()}
+
+
+def gap(metric: str, train: Figures, validation: Figures) -> float:
+    """Say how much worse a metric is on held-out rows than on those trained on (negative: it is better)."""
+    worse = train[metric] - validation[metric]
+    return worse if metric in HIGHER_IS_BETTER else -worse
+
+
+def curves(model: Any) -> dict[str, list[float]]:
+    """Find a model's own learning curves, whatever its framework calls them; none if it kept none.
+
+    Returns:
+        `<part>/<metric>` -> one value a round.
+    """
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    found = getattr(last, "evals_result_", None) or {}
+    if callable(getattr(last, "evals_result", None)) and getattr(last, "eval_metric", None) is not None:
+        found = last.evals_result()
+    for name in ("loss_curve_", "train_score_", "validation_scores_"):
+        values = getattr(last, name, None)
+        if values is not None and len(values):
+            found = {**found, name.strip("_"): {"score": [float(v) for v in values]}}
+    return {f"{part}/{metric}": [float(v) for v in values] for part, of in found.items() for metric, values in of.items()}

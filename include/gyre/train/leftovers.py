@@ -1,0 +1,61 @@
+"""What a training leaves in the lake for later phases, under `models/<training id>/`."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyre.data import LABEL
+from gyre.lake import Lake
+from gyre.specs import UseCase
+from gyre.specs.requests import Message
+from gyre.specs.train_messages import Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gyre.train.fitting import Scored
+    from gyre.train.rows import Part
+
+FOLDER = "models"
+SAMPLE_ROWS = 20
+
+
+def write_message(lake: Lake, training_id: str, name: str, message: Message) -> str:
+    """Write a message as JSON; give its address."""
+    uri = lake.uri(FOLDER, training_id, name)
+    lake.objects.write(uri, message.model_dump_json().encode())
+    return uri
+
+
+def write_holdout(lake: Lake, use_case: UseCase, training_id: str, part: Part, scored: Scored) -> str:
+    """Write the held-out rows' keys, event time, `label` and `prediction` as Parquet; give its address.
+
+    `label` is as metrics want it (a class index for multiclass); `prediction` is a number, or a list of probabilities (multiclass).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = dict.fromkeys([*use_case.keys, use_case.event_time])
+    table = pa.Table.from_pandas(part.rows[list(columns)], preserve_index=False)
+    predictions = scored.predictions
+    table = table.append_column(LABEL, pa.array(scored.labels))
+    table = table.append_column("prediction", pa.array(predictions.tolist() if predictions.ndim == 2 else predictions))
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    uri = lake.uri(FOLDER, training_id, "holdout.parquet")
+    lake.objects.write(uri, content.getvalue())
+    return uri
+
+
+def sample_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pick a few rows, evenly spread over a frame."""
+    return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(SAMPLE_ROWS, len(frame))).astype(int))].reset_index(drop=True)
+
+
+def sample_of(rows: pd.DataFrame, predictions: np.ndarray) -> Sample:
+    """Put rows and answers in a form that JSON can carry: a missing number is null."""
+    records: list[dict[str, Any]] = rows.astype("object").where(rows.notna(), None).to_dict("records")
+    return Sample(rows=records, predictions=predictions.tolist())

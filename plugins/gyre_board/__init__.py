@@ -1,0 +1,1 @@
+"""The board: what each model's life has come to, inside Airflow's own UI."""
