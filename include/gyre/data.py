@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gyre.lake import PARTITION, Lake
 from gyre.specs.interval import Interval, cell_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import pandas as pd
 
     from gyre.specs import UseCase
@@ -59,6 +58,7 @@ def content_hash(frame: pd.DataFrame) -> str:
 
     Columns count by name, not by place. The sum of the rows' hashes, so that a row that is there twice counts twice.
     """
+    import numpy as np
     import pandas as pd
 
     if frame.empty:
@@ -84,6 +84,8 @@ def with_class_indices(labels: Any, predictions: np.ndarray, classes: Sequence[A
     Returns:
         Indices (n,), and predictions (n, k) or (n, k + 1).
     """
+    import numpy as np
+
     index = {value: position for position, value in enumerate(classes)}
     indices = np.array([index.get(value, len(index)) for value in np.asarray(labels).tolist()], dtype=int)
     if (indices == len(index)).any():

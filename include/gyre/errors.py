@@ -87,5 +87,5 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"{hint} Known: {', '.join(choices) or 'none'}."
 
 
-class NothingToDo(Exception):  # noqa: N818 - not an error: a green way to end a task
+class NothingToDo(Exception):
     """There is nothing to do, and why; the runtime turns it into a skipped task."""

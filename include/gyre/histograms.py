@@ -125,6 +125,17 @@ class Counts:
             if self.classes and chosen is not None:
                 self.classes.add(chosen)
 
+    def merge(self, other: Counts) -> None:
+        """Add what was counted elsewhere against the same reference: a week is the sum of its days."""
+        self.rows += other.rows
+        for name, numbers in self.numeric.items():
+            numbers.merge(other.numeric[name])
+        for name, categories in self.categorical.items():
+            categories.merge(other.categorical[name])
+        self.predictions.merge(other.predictions)
+        if self.classes and other.classes:
+            self.classes.merge(other.classes)
+
 
 class NumberCounts:
     """Values of one numeric column in a reference's bins, with their smallest and largest."""
@@ -146,6 +157,12 @@ class NumberCounts:
                 self.counts += np.diff(below, prepend=0, append=finite.size)
                 self.smallest, self.largest = min(self.smallest, float(finite[0])), max(self.largest, float(finite[-1]))
 
+    def merge(self, other: NumberCounts) -> None:
+        """Add what was counted in the same bins."""
+        self.counts += other.counts
+        self.missing += other.missing
+        self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
+
 
 class CategoryCounts:
     """Rows of each category of a reference, in its order."""
@@ -164,6 +181,12 @@ class CategoryCounts:
                 self.counts[category] += rows
             else:
                 self.other += rows
+
+    def merge(self, other: CategoryCounts) -> None:
+        """Add what was counted for the same categories."""
+        self.counts = {category: rows + other.counts[category] for category, rows in self.counts.items()}
+        self.other += other.other
+        self.missing += other.missing
 
 
 def _numbers(values: np.ndarray, bins: int) -> Numbers:

@@ -24,10 +24,15 @@ began = time.perf_counter()
 bag = DagBag(sys.argv[1])
 took = time.perf_counter() - began
 def told(dag):
-    return {"file": dag.fileloc, "doc": dag.doc_md, "tags": sorted(dag.tags), "runs": dag.max_active_runs, "catchup": dag.catchup, "params": {k: dag.params.get_param(k).schema | {"description": dag.params.get_param(k).description} for k in dag.params},
-            "tasks": {t.task_id: {"retries": t.retries, "owner": t.owner} for t in dag.tasks},
-            "serialized": DagSerialization.to_dict(dag)}
-print("@@" + json.dumps({"errors": bag.import_errors, "took": took, "dags": {d.dag_id: told(d) for d in bag.dags.values()}, "heavy": sorted(m for m in sys.argv[2].split(",") if m in sys.modules)}, default=str, sort_keys=True))
+    return {
+        "file": dag.fileloc, "doc": dag.doc_md, "tags": sorted(dag.tags), "runs": dag.max_active_runs, "catchup": dag.catchup,
+        "params": {k: dag.params.get_param(k).schema | {"description": dag.params.get_param(k).description} for k in dag.params},
+        "tasks": {t.task_id: {"retries": t.retries, "owner": t.owner} for t in dag.tasks},
+        "serialized": DagSerialization.to_dict(dag),
+    }
+heavy = sorted(m for m in sys.argv[2].split(",") if m in sys.modules)
+dags = {d.dag_id: told(d) for d in bag.dags.values()}
+print("@@" + json.dumps({"errors": bag.import_errors, "took": took, "dags": dags, "heavy": heavy}, default=str, sort_keys=True))
 """
 HEAVY = "pandas,polars,pyarrow,torch,great_expectations,mlflow,evidently,sklearn,xgboost,bentoml,deltalake"
 

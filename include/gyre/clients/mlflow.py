@@ -48,7 +48,7 @@ class Registry:
     """One MLflow server.
 
     Attributes:
-        conn: Where it is and how to sign in (an HTTP connection).
+        conn: Where it is and how to sign in: an HTTP connection, or any other of MLflow's addresses as `tracking_uri` in its extra.
     """
 
     conn: Connection
@@ -69,9 +69,10 @@ class Registry:
         import mlflow
         from mlflow import MlflowClient
 
-        mlflow.set_tracking_uri(self.conn.http_url)
-        mlflow.set_registry_uri(self.conn.http_url)
-        return MlflowClient(self.conn.http_url, self.conn.http_url)
+        uri = self.conn.extra.get("tracking_uri") or self.conn.http_url
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return MlflowClient(uri, uri)
 
     # runs
 

@@ -10,7 +10,7 @@ from gyre.settings import settings
 from gyre.specs import UseCase
 from gyre.specs.deploy_messages import ServedModel
 
-SERVICE = "gyre.serving.service:ServedVersion"
+SERVICE = "service:ServedVersion"
 MODEL = "model"
 DESCRIPTION = "served.json"
 
@@ -24,6 +24,8 @@ def lay_out(use_case: UseCase, version: int, folder: Path) -> None:
     package = Path(gyre.__file__).parent
     for part in PARTS:
         _copy(package / part, folder / "gyre" / part)
+    # At the top, so that building it imports this file and not the one of the process that builds.
+    _copy(package / "serving" / "service.py", folder / "service.py")
     # A model may need its own code to be read again: a transformer's class, a custom layer.
     _copy(settings().use_cases / use_case.name, folder / "use_cases" / use_case.name)
     (folder / DESCRIPTION).write_text(describe(use_case, version).model_dump_json(indent=1))

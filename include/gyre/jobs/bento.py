@@ -44,11 +44,13 @@ def stored(objects: Objects, folder: str) -> BentoFile | None:
 
 
 def _built(use_case: UseCase, version: int, temporary: Path) -> Path:
-    from gyre.clients import bentoml, mlflow_models
+    from gyre.clients import bentoml
+    from gyre.clients.mlflow import Registry
+    from gyre.clients.mlflow_files import download
 
     source = temporary / "context"
     context.lay_out(use_case, version, source)
-    mlflow_models.download(use_case.name, version, source / context.MODEL)
+    download(Registry.of(), use_case.name, version, source / context.MODEL)
     target = temporary / "served.bento"
     bentoml.build(source, context.SERVICE, f"gyre_{use_case.name}", str(version), settings().home / "serving" / "bentoml", target)
     return target

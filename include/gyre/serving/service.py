@@ -1,7 +1,7 @@
 """The BentoML service: Bento's health, readiness and metrics, with the endpoint mounted as a plain Starlette application.
 
-The endpoint is mounted, not written with `@bentoml.api`: that costs about 2 ms a request more. This file runs inside a Bento, beside
-`served.json` and the folder `model`.
+The endpoint is mounted, not written with `@bentoml.api`: that costs about 2 ms a request more. This file is copied to the top of a
+Bento, beside `served.json` and the folder `model`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gyre.serving.model import load_model
 from gyre.settings import settings
 from gyre.specs.deploy_messages import ServedModel
 
-HERE = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
 SERVED = ServedModel.model_validate_json((HERE / "served.json").read_bytes())
 _endpoints: list[Endpoint] = []
 

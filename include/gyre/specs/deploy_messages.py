@@ -15,14 +15,12 @@ class Contender(Message):
     Attributes:
         version: In the registry.
         train_end: Event time at which the rows it learned from end; no row before it is fresh.
-        gap: Distance of the promotion metric between training and validation, if the training reported both.
-        prior: What a dummy would say: the mean label of the training rows (binary, regression) or the share of each class.
+        gap: How much worse the promotion metric is on the training's held-out rows than on those trained on, if it said so.
     """
 
     version: int
     train_end: datetime
     gap: float | None = None
-    prior: float | list[float] | None = None
 
 
 class EvaluateRequest(Request):
@@ -31,13 +29,11 @@ class EvaluateRequest(Request):
     Attributes:
         challenger, champion: Who competes; no champion for the first model.
         labelled_version: Version of the labelled table, so that asking twice reads the same rows.
-        forced: A person will promote it whatever comes out: too little data is then a failed gate and not an error.
     """
 
     challenger: Contender
     champion: Contender | None
     labelled_version: int
-    forced: bool = False
 
 
 class Comparison(Message):
@@ -79,13 +75,9 @@ class BentoRequest(Request):
 
     Attributes:
         version: In the registry.
-        run_id: MLflow run that made it.
-        sample_uri: Input rows with MLflow's own predictions for them, to replay on the booted service; None if there are none.
     """
 
     version: int
-    model_run_id: str | None = None
-    sample_uri: str | None = None
 
 
 class BentoFile(Message):

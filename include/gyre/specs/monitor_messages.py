@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from gyre.specs.requests import Message, Request, Result
 
@@ -159,7 +159,7 @@ class MonitorRequest(Request):
     ends: list[datetime]
     reference_uri: str | None
     holdout_uri: str | None
-    classes: list[str] = []
+    classes: list[Any] = []
     requested: datetime | None = None
     history: list[Night] = []
 

@@ -53,7 +53,7 @@ class Monitoring(Spec):
 
     Attributes:
         cron: Wall-clock times, in UTC.
-        night: Time of day (event time, after midnight UTC) at which a night's window ends.
+        night: How long after the end of a cell its night is. Windows end with the cell; labels that came until its night count.
         rules: Asked every night.
         bins: Bins of a numeric feature's stored reference.
     """

@@ -111,7 +111,7 @@ def components(stack: Stack) -> list[Component]:
         return Component(
             name=f"airflow-{role}",
             title=f"Airflow {role}",
-            address=stack.settings.url("airflow") if role == "api-server" else "",
+            address=lambda: stack.settings.url("airflow") if role == "api-server" else "",
             program=lambda: Program((python, "-m", "airflow", role, *extra.get(role, ())), stack.layout.home / "airflow", environment(stack), stop_seconds=20),
             problem=lambda started: problem(_health(stack), part, started),
             ports=("airflow",) if role == "api-server" else (),

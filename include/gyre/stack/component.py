@@ -35,7 +35,7 @@ class Component:
 
     name: str
     title: str
-    address: str
+    address: Callable[[], str]
     program: Callable[[], Program]
     problem: Callable[[float], str | None]
     ports: tuple[str, ...] = ()

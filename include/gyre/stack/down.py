@@ -36,7 +36,7 @@ def down(say: Callable[[str], None]) -> None:
         supervisor.stop(layout, [name for name in running if name in LAST])
         _stop_supervisor(layout)
         count = processes.end_left_over(layout)
-        _require_nothing_left(layout)
+        _require_nothing_left(layout, say)
     if layout.sockets != layout.supervisor:
         shutil.rmtree(layout.sockets, ignore_errors=True)
     parts = [f"{len(running)} servers", f"{len(jobs)} jobs", *([f"{count} left-over processes"] if count else [])]
@@ -56,17 +56,19 @@ def _stop_supervisor(layout: Layout) -> None:
         time.sleep(0.05)
 
 
-def _require_nothing_left(layout: Layout) -> None:
+def _require_nothing_left(layout: Layout, say: Callable[[str], None]) -> None:
     here = settings()
     own = [name for name in PORT_OFFSETS if name != "serving"]
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if not (left := processes.left_over(layout)) and all(ports.is_free(here.bind_address, here.port(name)) for name in own):
+        left = processes.left_over(layout)
+        taken = [here.port(name) for name in own if not ports.is_free(here.bind_address, here.port(name))]
+        if not left and not taken:
             return
         time.sleep(0.2)
     if left:
         raise StackError(f"These processes do not end: {', '.join(map(str, left))}. Fix: `kill -9` them.")
-    # not ours, by its mark: another program's, then, which is no reason to fail
+    say(f"note: taken by something that is not of this stack: port {', '.join(map(str, taken))}")
 
 
 def clean(say: Callable[[str], None]) -> None:

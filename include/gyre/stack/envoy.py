@@ -109,7 +109,7 @@ def component(stack: Stack) -> Component:
     return Component(
         name="envoy",
         title="Envoy (serving)",
-        address=stack.settings.url("envoy"),
+        address=lambda: stack.settings.url("envoy"),
         program=lambda: Program((sys.executable, *command, *options), stack.layout.envoy),
         problem=lambda _: http_problem(f"{stack.settings.url('envoy')}/healthz"),
         ports=("envoy", "envoy_admin"),

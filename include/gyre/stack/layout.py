@@ -78,6 +78,11 @@ class Layout:
         """Where supervisord answers XML-RPC."""
         return self.sockets / "supervisor.sock"
 
+    @property
+    def supervisor_session(self) -> Path:
+        """The session that supervisord, and with it every server, was started in."""
+        return self.supervisor / "session"
+
     def log(self, name: str) -> Path:
         """Log file of one server."""
         return self.logs / f"{name}.log"

@@ -65,7 +65,7 @@ def component(stack: Stack) -> Component:
     return Component(
         name="mlflow",
         title="MLflow",
-        address=settings.url("mlflow"),
+        address=lambda: settings.url("mlflow"),
         program=program,
         problem=lambda _: http_problem(f"{settings.url('mlflow')}/health"),
         ports=("mlflow",),

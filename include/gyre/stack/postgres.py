@@ -134,7 +134,7 @@ def component(stack: Stack) -> Component:
     return Component(
         name="postgres",
         title="PostgreSQL",
-        address=f"{stack.settings.reachable_address}:{stack.settings.port('postgres')}",
+        address=lambda: f"{stack.settings.reachable_address}:{stack.settings.port('postgres')}",
         program=program,
         problem=problem,
         ports=("postgres",),

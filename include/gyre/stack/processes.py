@@ -39,31 +39,51 @@ def _read(path: Path) -> bytes:
         return b""
 
 
+def _status(pid: int | str) -> list[bytes]:
+    """State, parent, process group and session, from /proc; empty if there is no such process."""
+    return _read(PROC / str(pid) / "stat").rpartition(b")")[2].split()[:4]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs (one that ended and was not yet waited for does not)."""
-    status = _read(PROC / str(pid) / "stat")
-    return bool(status) and status.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    return _status(pid)[:1] not in ([], [b"Z"], [b"X"])
 
 
 def _ancestors() -> set[int]:
     found, pid = set(), os.getpid()
     while pid > 1:
         found.add(pid)
-        status = _read(PROC / str(pid) / "stat").rpartition(b")")[2].split()
-        pid = int(status[1]) if len(status) > 1 else 0
+        pid = int((_status(pid) or [b"", b"0"])[1])
     return found
 
 
 def left_over(layout: Layout) -> list[int]:
-    """Processes that carry this stack's mark, apart from the one that asks and those it was started by."""
+    """Processes that are this stack's, apart from the one that asks and those it was started by.
+
+    They carry its mark in their environment. Those that gave themselves another title (Airflow's, PostgreSQL's) have overwritten that:
+    they are of the supervisor's session and work in a folder of the stack, or are named in PostgreSQL's own file.
+    """
     mark = f"{MARKER}={layout.home}".encode()
-    found = [int(each.name) for each in PROC.glob("[0-9]*") if mark in _read(each / "environ").split(b"\0")]
-    postmaster = layout.home / "postgres" / "data" / "postmaster.pid"  # its children overwrite their environment
-    if postmaster.exists():
-        pid = int(_read(postmaster).split(b"\n")[0] or 0)
-        if pid and str(postmaster.parent).encode() in _read(PROC / str(pid) / "cmdline"):
-            found.append(pid)
-    return sorted({pid for pid in found if is_alive(pid)} - _ancestors())
+    session = _read(layout.supervisor_session).strip()
+    found = set()
+    for each in PROC.glob("[0-9]*"):
+        of_session = session and _status(each.name)[3:] == [session] and _works_in(each, layout.home)
+        if of_session or mark in _read(each / "environ").split(b"\0"):
+            found.add(int(each.name))
+    return sorted(pid for pid in (found | _postmaster(layout)) - _ancestors() if is_alive(pid))
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink().is_relative_to(folder)
+    except OSError:
+        return False
+
+
+def _postmaster(layout: Layout) -> set[int]:
+    data = layout.home / "postgres" / "data"
+    pid = _read(data / "postmaster.pid").split(b"\n")[0].decode()
+    return {int(pid)} if pid.isdigit() and str(data).encode() in _read(PROC / pid / "cmdline") else set()
 
 
 def end(pids: list[int], patience: float = 10, groups: bool = False) -> None:

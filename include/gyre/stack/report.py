@@ -48,9 +48,9 @@ def _model_status(process: Process) -> ComponentStatus:
 def _status(part: Component, process: Process | None) -> ComponentStatus:
     state = process.state.lower() if process else "stopped"
     if process is None or not process.pid:
-        return ComponentStatus(part.name, state, False, part.address, part.note())
+        return ComponentStatus(part.name, state, False, part.address(), part.note())
     problem = part.problem(process.started)
-    return ComponentStatus(part.name, state, problem is None, part.address, problem or part.note())
+    return ComponentStatus(part.name, state, problem is None, part.address(), problem or part.note())
 
 
 def running_jobs() -> int:

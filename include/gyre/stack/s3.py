@@ -84,7 +84,7 @@ def component(stack: Stack) -> Component:
     return Component(
         name="s3",
         title="S3 (SeaweedFS)",
-        address=endpoint(stack),
+        address=lambda: endpoint(stack),
         program=program,
         problem=lambda _: http_problem(f"{endpoint(stack)}/healthz"),
         ports=ports,

@@ -115,6 +115,7 @@ def start(stack: Stack) -> None:
             cwd=layout.supervisor,
             env=base_environment(stack),
         )
+    write_private(layout.supervisor_session, f"{process.pid}\n")
     for _ in range(200):
         if is_running(layout):
             return

@@ -86,7 +86,7 @@ def _start(stack: Stack, part: Component) -> Step:
         supervisor.ensure(stack, part.name, part.program())
         _wait_until_healthy(stack, part)
         part.afterwards()
-        return "  ".join(filter(None, [part.address, part.note()]))
+        return "  ".join(filter(None, [part.address(), part.note()]))
 
     return Step(part.name, part.needs, do)
 

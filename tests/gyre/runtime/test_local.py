@@ -45,7 +45,8 @@ def test_a_second_start_finds_it_running_and_starts_nothing(tmp_path: Path):
 def test_it_outlives_the_killed_worker_and_is_found_again(tmp_path: Path):
     worker = (
         "import os, sys; from pathlib import Path; from gyre.runtime.local import LocalJob\n"
-        f"LocalJob(Path({str(tmp_path / 'job')!r})).start([sys.executable, '-u', '-c', \"import time; print('begun'); time.sleep(1); print('ended')\"], dict(os.environ))\n"
+        "code = \"import time; print('begun'); time.sleep(1); print('ended')\"\n"
+        f"LocalJob(Path({str(tmp_path / 'job')!r})).start([sys.executable, '-u', '-c', code], dict(os.environ))\n"
         "os.kill(os.getpid(), 9)"
     )
     died = subprocess.run([sys.executable, "-c", worker], check=False, env=os.environ | {"PYTHONPATH": "include"})

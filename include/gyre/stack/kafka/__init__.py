@@ -9,16 +9,21 @@ from gyre.settings import REPOSITORY
 from gyre.stack.component import Component, Program
 from gyre.stack.context import Stack
 from gyre.stack.kafka import apache
+from gyre.stack.layout import write_private
 
 IN_MEMORY = "in-memory broker, kept nowhere"
 
 
 def bootstrap(stack: Stack) -> str:
-    """Address of the broker, `host:port`. The in-memory broker chooses its own port and writes it down."""
+    """Address of the broker, `host:port`, as it was written down: the in-memory broker chooses its own port."""
     file = stack.layout.home / "kafka" / "bootstrap"
-    if not apache.is_fetched(stack) and file.exists():
-        return file.read_text().strip()
-    return f"{stack.settings.reachable_address}:{stack.settings.port('kafka')}"
+    return file.read_text().strip() if file.exists() else f"{stack.settings.reachable_address}:{stack.settings.port('kafka')}"
+
+
+def which(stack: Stack) -> str:
+    """Which broker was started."""
+    file = stack.layout.home / "kafka" / "which"
+    return file.read_text().strip() if file.exists() else ""
 
 
 def _problem(stack: Stack) -> str | None:
@@ -40,6 +45,10 @@ def component(stack: Stack) -> Component:
     def prepare() -> None:
         folder.mkdir(exist_ok=True)
         apache.prepare(stack, folder)
+        # written down, for those who ask from another PATH than the one that decided
+        if apache.is_fetched(stack):
+            write_private(folder / "bootstrap", f"{stack.settings.reachable_address}:{stack.settings.port('kafka')}\n")
+        write_private(folder / "which", f"Apache Kafka {apache.version()}" if apache.is_fetched(stack) else IN_MEMORY + apache.why_not(stack))
 
     def program() -> Program:
         if apache.is_fetched(stack):
@@ -50,10 +59,10 @@ def component(stack: Stack) -> Component:
     return Component(
         name="kafka",
         title="Kafka",
-        address=bootstrap(stack),
+        address=lambda: bootstrap(stack),
         program=program,
         problem=lambda _: _problem(stack),
         ports=("kafka", "kafka_controller"),
         prepare=prepare,
-        note=lambda: f"Apache Kafka {apache.version()}" if apache.is_fetched(stack) else IN_MEMORY + apache.why_not(stack),
+        note=lambda: which(stack),
     )
