@@ -6,7 +6,7 @@ DEV := $(VENVS)/dev/bin
 export PYTHONPATH := include
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up demo status logs test lint format down clean
+.PHONY: help up demo status new test lint format down clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,8 +21,11 @@ demo: up  ## play a company's data through the whole loop
 status: $(VENVS)/stack/.made  ## what runs, and what each use case has come to
 	@$(GYRE) status
 
-test: $(VENVS)/dev/.made  ## the tests that need no servers
-	@$(DEV)/python -m pytest tests --ignore tests/integration --ignore tests/kubernetes
+new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn
+	@$(GYRE) new "$(NAME)"
+
+test: $(VENVS)/stack/.made $(VENVS)/dev/.made  ## the whole proof; starts a stack of its own and removes it
+	@$(GYRE) env airflow tabular mlflow && $(DEV)/python -m pytest tests
 
 lint: $(VENVS)/dev/.made  ## style, types, and who may import whom
 	@$(DEV)/ruff check . && $(DEV)/ruff format --check . && $(DEV)/mypy && $(DEV)/lint-imports

@@ -158,6 +158,15 @@ def journal(
 
 
 @command
+def new(name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")]) -> None:
+    """Write the folder of a new use case; its DAGs appear in Airflow by themselves."""
+    from gyre.new import write
+
+    folder = write(name, settings())
+    say(f"wrote {folder}: begin with use_case.py, which says where its data come from")
+
+
+@command
 def demo() -> None:
     """Play a company's data through the whole loop."""
     from demo.replay import main

@@ -61,8 +61,10 @@ class Registry:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's own client; the fluent functions of this process speak to the same server."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        for quiet in ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_DISABLE_TELEMETRY"):
+            os.environ.setdefault(quiet, "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
         if self.conn.login:  # MLflow takes credentials from the environment alone
             os.environ["MLFLOW_TRACKING_USERNAME"] = self.conn.login
             os.environ["MLFLOW_TRACKING_PASSWORD"] = self.conn.password or ""

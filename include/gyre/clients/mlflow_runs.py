@@ -68,10 +68,7 @@ def training_run(registry: Registry, experiment: str, training_id: str, tags: Ma
 
     experiment_id = registry.experiment(experiment)
     found = client.search_runs([experiment_id], f"tags.`{TRAINING_TAG}` = '{training_id}'", max_results=1)
-    if found:
-        run_id = str(found[0].info.run_id)
-    else:
-        run_id = str(client.create_run(experiment_id, tags={TRAINING_TAG: training_id}, run_name=training_id).info.run_id)
-    with mlflow.start_run(run_id=run_id):
+    run = found[0] if found else client.create_run(experiment_id, tags={TRAINING_TAG: training_id}, run_name=training_id)
+    with mlflow.start_run(run_id=run.info.run_id):
         mlflow.set_tags(dict(tags))
-        yield TrainingRun(registry, run_id)
+        yield TrainingRun(registry, str(run.info.run_id))

@@ -77,6 +77,15 @@ class Objects:
             return False
         return True
 
+    def info(self, uri: str) -> ObjectInfo | None:
+        """Describe an object; None if there is none of that name."""
+        store, path = self._open(uri)
+        try:
+            item = store.head(path)
+        except FileNotFoundError:
+            return None
+        return ObjectInfo(uri=uri, size=item["size"], etag=_etag(item))
+
     def read(self, uri: str) -> bytes:
         """Read a whole object.
 
@@ -108,7 +117,7 @@ class Objects:
         root = uri_prefix[: len(uri_prefix) - len(path)] if path else uri_prefix.rstrip("/") + "/"
         found = [item for batch in store.list(path) for item in batch]
         for item in sorted(found, key=lambda item: item["path"]):
-            yield ObjectInfo(uri=root + item["path"], size=item["size"], etag=str(item.get("e_tag") or item["last_modified"]))
+            yield ObjectInfo(uri=root + item["path"], size=item["size"], etag=_etag(item))
 
     def delete(self, uri: str) -> None:
         """Delete an object, if there is one."""
@@ -117,6 +126,10 @@ class Objects:
             store.delete(path)
         except FileNotFoundError:
             return
+
+
+def _etag(item: Any) -> str:
+    return str(item.get("e_tag") or item["last_modified"])
 
 
 def lake_objects(lake_uri: str) -> Objects:

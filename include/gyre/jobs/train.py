@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
 
 from gyre.clients.mlflow import ModelVersion, Registry
 from gyre.clients.mlflow_models import log_model, predict_as_logged
@@ -43,24 +42,23 @@ def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: Training
     """Fit the model and its baselines, and log everything that tells how it was made and how good it is."""
     log.info("Training, because: %s", request.plan.reason)
     dataset, training, validation = rows.read(use_case, lake, request.plan)
-    log.info(
-        "%d rows to train on to %s, %d held out to %s; table version %d, hash %s.",
-        len(training.rows), f"{request.plan.train_end:%Y-%m-%d %H:%M}", len(validation.rows), f"{dataset.end:%Y-%m-%d %H:%M}", dataset.version, dataset.content_hash,
-    )  # fmt: skip
+    log.info("%d rows to train on, to %s; %d held out, to %s.", len(training.rows), request.plan.train_end, len(validation.rows), dataset.end)
+    log.info("Dataset: version %d of %s, content %s.", dataset.version, dataset.table, dataset.content_hash)
     run.log_dataset(f"{use_case.name}/labelled", dataset)
     model = fitting.fit(use_case, load(use_case.training.function), training, validation, request.plan.parameters)
-    scored = {"train": fitting.score(use_case, model, training), "validation": fitting.score(use_case, model, validation)}
+    scores = fitting.Scores(fitting.score(use_case, model, training), fitting.score(use_case, model, validation))
     make_baselines = load(use_case.training.baselines) if use_case.training.baselines else None
-    baselines = fitting.baselines(use_case, make_baselines, training, validation)
-    gap = fitting.gap(use_case.promotion.metric, scored["train"].figures, scored["validation"].figures)
-    figures = {part: of.figures for part, of in scored.items()}
-    for name, of in {"train": figures["train"], "validation": figures["validation"], **baselines}.items():
-        log.info("%-12s %s", name, ", ".join(f"{metric} {value:.4f}" for metric, value in of.items()))
-    log_figures(run, use_case, request, dataset, figures, baselines, gap, model)
+    others = fitting.baselines(use_case, make_baselines, training, validation)
+    gap = fitting.gap(use_case.promotion.metric, scores, others["dummy"])
+    figures = {"train": scores.train.figures, "validation": scores.validation.figures}
+    baselines = {name: of.validation.figures for name, of in others.items()}
+    for name, of in {**figures, **baselines}.items():
+        log.info("%-20s %s", name, ", ".join(f"{metric} {value:.4f}" for metric, value in of.items()))
+    log_figures(run, use_case, request, dataset, {**figures, **baselines}, gap, fitting.curves(model))
     classes = fitting.classes(model, use_case.task)
-    run.log_picture(pictures.validation(use_case.task, scored["validation"], classes), "validation.png")
+    run.log_picture(pictures.validation(use_case.task, scores.validation, classes), "validation.png")
     logged = log_model(use_case, model, leftovers.sample_rows(training.frame).head(5))
-    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scored["validation"])
+    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scores.validation)
     return TrainingOutcome(
         run_id=run.run_id,
         run_url=run.registry.run_url(run.run_id),
@@ -86,12 +84,10 @@ def log_figures(
     request: TrainingRequest,
     dataset: DatasetVersion,
     figures: dict[str, fitting.Figures],
-    baselines: dict[str, fitting.Figures],
     gap: float,
-    model: Any,
+    curves: dict[str, list[float]],
 ) -> None:
     """Log parameters, metrics and learning curves."""
-    curves = fitting.curves(model)
     params = {
         **request.plan.parameters,
         "gyre.start": dataset.start.isoformat(),
@@ -100,15 +96,13 @@ def log_figures(
         "gyre.rows": dataset.rows,
         "gyre.seed": use_case.training.seed,
     }
-    metrics = {f"{part}/{metric}": value for part, of in {**figures, **baselines}.items() for metric, value in of.items()}
+    metrics = {f"{part}/{metric}": value for part, of in figures.items() for metric, value in of.items()}
     run.log(params, {**metrics, "gap": gap}, {f"curve/{name}": values for name, values in curves.items()})
     if curves:
         run.log_picture(pictures.learning(curves), "learning.png")
 
 
-def leave(
-    use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, scored: fitting.Scored
-) -> tuple[str, str, str]:
+def leave(use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, scored: fitting.Scored) -> tuple[str, str, str]:
     """Write what later phases need: the reference, the held-out rows, and the sample; give their addresses."""
     from gyre.histograms import build_reference
 

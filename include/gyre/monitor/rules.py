@@ -54,8 +54,8 @@ def verdict(rule: Rule, nights: Sequence[Night], asked: int, requested: datetime
     beyond = sum(n.statistics[rule.name].exceeded for n in nights[-rule.n :])
     said = _figures(rule, figures)
     if on and on[-1] is last:
-        cooling = not cooled_down(rule, last.night, requested)
-        state, text = ("cooling down", f"{said}; a retrain request was made for {requested:%Y-%m-%d}") if cooling else ("alarm", said)
+        cooling = rule.action == "alarm" and not cooled_down(rule, last.night, requested)
+        state, text = ("cooling down", f"{said}; a retrain request was made for {requested:%Y-%m-%d}") if cooling else (rule.action, said)
     elif figures.threshold is None:
         state, text = "no threshold", "no threshold was given, and none could be derived from the champion's held-out rows"
     elif figures.value is None or figures.rows < rule.min_rows:
@@ -94,7 +94,7 @@ def proposal(rules: Sequence[Rule], verdicts: Sequence[Verdict], nights: Sequenc
 
 def overall(verdicts: Sequence[Verdict], proposed: Proposal | None) -> str:
     """Sum the verdicts up: `alarm`, `advice` or `ok`."""
-    on = {v.action for v in verdicts if v.state in ("alarm", "cooling down")}
-    if proposed or "alarm" in on:
+    states = {v.state for v in verdicts}
+    if proposed or states & {"alarm", "cooling down"}:
         return "alarm"
-    return "advice" if on else "ok"
+    return "advice" if "advice" in states else "ok"

@@ -2,9 +2,12 @@
 
 Rows of one day share its weather, so a window's effective size is far below its number of rows, and a threshold calibrated on random rows cries
 wolf. So whole blocks are drawn, with replacement, as many as a window holds; the threshold is the quantile of the statistic over such windows that
-leaves `false_alarm_rate` of them beyond it. Known limit: few blocks (a week of days) show little of what a year holds, and make it too low.
+leaves `false_alarm_rate` of them beyond it. The held-out rows are themselves but a few blocks of what there might have been, so each window is drawn
+from blocks that were weighed at random first: without that, seven days claim to know a threshold they do not. Known limit: a week of days
+shows nothing of a season; `k` of `n` nights and a longer `training.validation` help.
 
-Source: Kunsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17 (1989).
+Sources: Kunsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17 (1989); Rubin, "The Bayesian
+bootstrap", Annals of Statistics 9 (1981).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from gyre.histograms import Counts, Reference
 from gyre.metrics import metric
 from gyre.monitor import drift
-from gyre.monitor.distances import kolmogorov_smirnov, jensen_shannon, psi, wasserstein
+from gyre.monitor.distances import jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from gyre.monitor.performance import gap_of_means, one_hot
 from gyre.specs.monitoring import Rule
 
@@ -80,9 +83,9 @@ def resampled(rule: Rule, held_out: HeldOut, drawn: int, metric_name: str, refer
         Shape (resamples,); None if the statistic cannot be computed from what there is.
     """
     generator = np.random.default_rng(seed)
+    weights = generator.multinomial(drawn, generator.dirichlet(np.ones(held_out.size), RESAMPLES))
     if rule.statistic == "metric":
-        return _metrics(held_out, generator.integers(0, held_out.size, (RESAMPLES_OF_METRICS, drawn)), metric_name)
-    weights = generator.multinomial(drawn, np.full(held_out.size, 1 / held_out.size), RESAMPLES)
+        return _metrics(held_out, weights[:RESAMPLES_OF_METRICS], metric_name)
     if rule.statistic == "calibration_gap":
         return _gaps(held_out, weights)
     if reference is None or not held_out.counts:
@@ -102,11 +105,11 @@ def _gaps(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
     return gap_of_means(held_out.task, means, held_out.spread)
 
 
-def _metrics(held_out: HeldOut, draws: np.ndarray, name: str) -> np.ndarray:
+def _metrics(held_out: HeldOut, weights: np.ndarray, name: str) -> np.ndarray:
     rows = [np.flatnonzero(held_out.blocks == block) for block in range(held_out.size)]
     values = []
-    for draw in draws:
-        chosen = np.concatenate([rows[block] for block in draw])
+    for drawn in weights:
+        chosen = np.concatenate([rows[block] for block in np.repeat(np.arange(held_out.size), drawn)])
         values.append(metric(name, held_out.labels[chosen], held_out.predictions[chosen]))
     return np.asarray(values)[np.isfinite(values)]
 

@@ -32,23 +32,24 @@ def compare(name: str, labels: np.ndarray, challenger: np.ndarray, champion: np.
         seed: Of the resampling.
 
     Returns:
-        challenger - champion with its 95 % interval; the interval is NaN for fewer than three blocks.
+        challenger - champion with its 95 % interval; there is no interval for fewer than three blocks.
 
     Source: Kuensch, "The Jackknife and the Bootstrap for General Stationary Observations" (1989), with fixed blocks.
     """
     index = np.unique(blocks, return_inverse=True)[1]
     count = int(index.max()) + 1
     here, there = metric(name, labels, challenger), metric(name, labels, champion)
-    low = high = float("nan")
+    low = high = None
     if count >= FEWEST_BLOCKS:
         drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
         differences = _resampled(name, labels, challenger, index)(drawn) - _resampled(name, labels, champion, index)(drawn)
-        low, high = (float(x) for x in np.nanpercentile(differences, [2.5, 97.5]))
+        known = differences[np.isfinite(differences)]  # a resample may hold one class alone
+        low, high = (_finite(x) for x in np.percentile(known, [2.5, 97.5])) if known.size else (None, None)
     return Comparison(
         metric=name,
-        challenger=here,
-        champion=there,
-        difference=here - there,
+        challenger=_finite(here),
+        champion=_finite(there),
+        difference=_finite(here - there),
         low=low,
         high=high,
         rows=labels.shape[0],
@@ -58,11 +59,15 @@ def compare(name: str, labels: np.ndarray, challenger: np.ndarray, champion: np.
 
 
 def wins(comparison: Comparison, rule: str, margin: float) -> bool:
-    """Tell whether the interval lies where the rule wants it; one that is unknown (NaN) never does."""
-    allowed = margin if rule == "not_worse" else 0.0
-    if comparison.metric in HIGHER_IS_BETTER:
-        return comparison.low >= -allowed if rule == "not_worse" else comparison.low > 0
-    return comparison.high <= allowed if rule == "not_worse" else comparison.high < 0
+    """Tell whether the interval lies where the rule wants it; one that is unknown never does."""
+    if comparison.low is None or comparison.high is None:
+        return False
+    worst = comparison.low if comparison.metric in HIGHER_IS_BETTER else -comparison.high
+    return worst >= -margin if rule == "not_worse" else worst > 0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _resampled(name: str, labels: np.ndarray, predictions: np.ndarray, index: np.ndarray) -> Resampled:

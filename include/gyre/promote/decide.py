@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gyre.clients.mlflow import MLFLOW_CONNECTION
-from gyre.data import LABELLED
 from gyre.errors import BadParameters, NothingToDo
 from gyre.journal import Entry, Journal, Kind
 from gyre.journal.questions import challenger, evaluations, serving, training_of, trainings
@@ -15,6 +14,7 @@ from gyre.run import Run
 from gyre.specs import UseCase, parse_instant
 from gyre.specs.deploy_messages import Contender, EvaluateRequest, EvaluateResult
 
+LABELLED = "labelled"  # as in gyre.data, which needs numpy: Airflow's environment has none
 
 @dataclass(frozen=True)
 class Wish:

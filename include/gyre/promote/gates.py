@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import numpy as np
 
@@ -90,15 +91,24 @@ def _constant(task: str, name: str, labels: np.ndarray, predictions: np.ndarray)
 def _in_words(found: Comparison, promotion: Promotion, opponent: int) -> str:
     good = "above" if found.metric in HIGHER_IS_BETTER else "below"
     wanted = f"lie {good} 0" if promotion.rule == "better" else f"be no more than {promotion.margin:g} worse"
-    if math.isnan(found.low):
-        return (
-            f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of version {opponent} on {found.rows} rows, but they lie in "
-            f"{found.blocks} blocks of {promotion.block}: at least {FEWEST_BLOCKS} are needed to say how sure that is"
-        )
+    block = duration(promotion.block)
+    if found.difference is None:
+        return f"{found.metric} cannot be computed on these {found.rows} rows for both models"
+    sizes = f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of version {opponent} on the same {found.rows} rows"
+    if found.low is None:
+        return f"{sizes}, but they lie in {found.blocks} blocks of {block}: at least {FEWEST_BLOCKS} are needed to say how sure that is"
     return (
-        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of version {opponent} on the same {found.rows} rows: difference "
-        f"{found.difference:+.4f}, 95 % interval [{found.low:+.4f}, {found.high:+.4f}] over {found.blocks} blocks of {promotion.block}; it must {wanted}"
+        f"{sizes}: difference {found.difference:+.4f}, 95 % interval [{found.low:+.4f}, {found.high:+.4f}] over {found.blocks} blocks of {block}; "
+        f"it must {wanted}"
     )
+
+
+def duration(length: timedelta) -> str:
+    """Write a length of time as people say it: `1 day`, `6 hours`."""
+    for name, unit in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if length % unit == timedelta(0):
+            return f"{length // unit} {name}{'s' if length // unit != 1 else ''}"
+    return str(length)
 
 
 def _finite(value: float) -> float | None:

@@ -44,15 +44,15 @@ class Comparison(Message):
         challenger, champion: Its values.
         difference: challenger - champion.
         low, high: 95 % interval of the difference.
-        rows, blocks, resamples: What it rests on.
+        rows, blocks, resamples: What it rests on. A figure that cannot be computed on these rows is None.
     """
 
     metric: str
-    challenger: float
-    champion: float
-    difference: float
-    low: float
-    high: float
+    challenger: float | None
+    champion: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
     rows: int
     blocks: int
     resamples: int

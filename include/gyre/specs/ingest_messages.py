@@ -78,9 +78,15 @@ class AuditResult(Result):
 
 
 class PublishRequest(IntervalRequest):
-    """Publish what an audit let pass."""
+    """Publish what an audit let pass.
+
+    Attributes:
+        audit: Its result.
+        extracts: What was extracted, for the record.
+    """
 
     audit: AuditResult
+    extracts: list[SourceExtract]
 
 
 class PublishResult(Result):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gyre.specs.requests import Message, Request, Result
 
-State = Literal["ok", "alarm", "exceeded", "not enough rows", "cooling down", "no threshold"]
+State = Literal["ok", "alarm", "advice", "exceeded", "not enough rows", "cooling down", "no threshold"]
 
 
 class Measured(Message):
@@ -68,8 +68,8 @@ class Verdict(Message):
     """What a rule says of the last night.
 
     Attributes:
-        state: `alarm`: k of n nights exceeded; `exceeded`: fewer did; `cooling down`: it would alarm, had there not been a request a
-            short while ago.
+        state: `alarm` or `advice`, by the rule's action: k of n nights exceeded; `exceeded`: fewer did; `cooling down`: it would alarm, had
+            there not been a request a short while ago.
         text: The same for a person, with its figures.
         first_alarm: The first of the nights asked for at which k of n nights had exceeded and no cool-down held.
     """

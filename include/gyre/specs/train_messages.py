@@ -42,7 +42,8 @@ class TrainingOutcome(Message):
         logged_model: URI of the logged model, `models:/m-<id>`.
         metrics: `train` and `validation` -> metric -> value.
         baselines: Baseline -> metric -> value on the validation rows; `dummy` is always there.
-        gap: How much worse the promotion metric is on the validation rows than on those trained on (negative: it is better).
+        gap: How much more the promotion metric worsens from the rows trained on to the held-out ones than the dummy's does: a week that is
+            harder for every model does not count (negative: it worsens less than the dummy's).
         dataset: The rows it read.
         classes: multiclass: the labels in the order of the predictions' columns; else empty.
         train_end: First instant not trained on.

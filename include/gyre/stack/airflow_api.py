@@ -124,9 +124,9 @@ class AirflowApi:
         return {each["task_id"] + (f"[{each['map_index']}]" if each["map_index"] >= 0 else ""): each["state"] for each in self.task_instances(dag_id, run_id)}
 
     def logs(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
-        """What a task's attempt wrote, as text."""
+        """What a task's attempt wrote, as text; nothing, if it never ran."""
         path = f"/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}/logs/{attempt}"
-        answer = self.request("GET", path, params={"map_index": map_index}, headers={"accept": "application/json"}).json()
+        answer = self.request("GET", path, frozenset({404}), params={"map_index": map_index}, headers={"accept": "application/json"}).json()
         lines = [line if isinstance(line, str) else _log_line(line) for line in answer.get("content") or []]
         return "\n".join(lines)
 

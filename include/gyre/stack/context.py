@@ -37,8 +37,9 @@ class Stack:
         return cls(here, secrets.load_or_create(layout.secrets), layout)
 
     def given_variables(self) -> dict[str, str]:
-        """The GYRE_* variables to hand on to the servers."""
-        given = {name: value for name, value in self.settings.environ.items() if name.startswith("GYRE_") and name != MARKER}
+        """The GYRE_* variables to hand on to the servers: settings, no connections (those are Airflow's to keep)."""
+        given = {name: value for name, value in self.settings.environ.items() if name.startswith("GYRE_")}
+        given = {name: value for name, value in given.items() if name != MARKER and not name.startswith("GYRE_CONN_")}
         return given | {"GYRE_HOME": str(self.settings.home)}
 
 

@@ -134,6 +134,7 @@ def run_steps(todo: Sequence[Step], say: Say) -> None:
             said = step.do()
         except BaseException:
             failed.set()
+            say(f"{step.name:<22} failed; waiting for what else was begun")
             raise
         say(f"{step.name:<22} ready  {time.monotonic() - began:5.1f} s  {said}".rstrip())
 

@@ -72,7 +72,9 @@ def why(use_case: UseCase, labelled: LabelledRows | None, last: PastTraining | N
     if training.every and newer >= training.every:
         return f"labels are {newer.days} days newer than those of version {last.version}; due every {training.every.days} days"
     waits = f"the next is due after {last.data_end + training.every:%Y-%m-%d %H:%M}" if training.every else "none is due by time (training.every is not set)"
-    raise NothingToDo(f"no open retrain request; version {last.version} saw labels to {last.data_end:%Y-%m-%d %H:%M}, labels end {labelled.end:%Y-%m-%d %H:%M}; {waits}")
+    raise NothingToDo(
+        f"no open retrain request; version {last.version} saw labels to {last.data_end:%Y-%m-%d %H:%M}, labels end {labelled.end:%Y-%m-%d %H:%M}; {waits}"
+    )
 
 
 def stretch(use_case: UseCase, end: datetime) -> Stretch:

@@ -60,7 +60,7 @@ flight_delay = UseCase(
     training=Training(
         function="use_cases.flight_delay.training:train",
         baselines="use_cases.flight_delay.training:baselines",
-        parameters={"max_depth": 5, "min_child_weight": 100, "n_estimators": 200, "learning_rate": 0.1},
+        parameters={"max_depth": 5, "min_child_weight": 100, "n_estimators": 200, "learning_rate": 0.05, "subsample": 0.8, "colsample_bytree": 0.5},
         validation=timedelta(days=7),
         min_rows=5000,
         timeout=timedelta(hours=1),
@@ -70,7 +70,7 @@ flight_delay = UseCase(
         rule="better",
         min_rows=1000,
         block=timedelta(days=1),
-        max_gap=0.05,
+        max_gap=0.1,
         max_calibration_error=0.1,
     ),
     monitoring=Monitoring(

@@ -32,7 +32,8 @@ def test_after_a_failure_nothing_that_needs_it_runs_and_its_error_is_told():
 
     with pytest.raises(StackError, match="mlflow does not stay up"):
         run_steps([Step("mlflow", (), fail), Step("later", ("mlflow",), lambda: ran.append(1) or "")], said.append)
-    assert (said, ran) == ([], [])
+    assert "failed" in said[0]
+    assert ran == []
 
 
 def test_steps_that_need_one_another_are_refused():

@@ -19,7 +19,7 @@ from gyre.specs.train_messages import TrainingPlan, TrainingRequest
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 30
 
-USE_CASE = '''
+USE_CASE = """
 from datetime import datetime, timedelta, UTC
 from gyre.specs import *
 use_case = UseCase(
@@ -32,9 +32,9 @@ use_case = UseCase(
     training=Training(function="use_cases.{name}.code:train", parameters=dict(depth=3, rate=0.1), min_rows=50, **{training}),
     promotion=Promotion(metric="{metric}"),
 )
-'''
+"""
 
-CODE = '''
+CODE = """
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
@@ -51,7 +51,7 @@ def train(train, validation, parameters):
     final = GradientBoostingRegressor(max_depth=parameters["depth"]) if "{task}" == "regression" else LogisticRegression()
     encode = ColumnTransformer([("c", OneHotEncoder(handle_unknown="ignore"), ["c"]), ("n", SimpleImputer(), ["a", "b"])])
     return Pipeline([("encode", encode), ("model", final)]).fit(train.drop(columns="label"), train["label"])
-'''
+"""
 
 
 @dataclass(frozen=True)
