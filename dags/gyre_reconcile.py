@@ -8,10 +8,14 @@ the registry or the supervisor: `gyre status`.
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
 from gyre.deploy.reconcile import reconcile
-from gyre.runtime import DecisionOperator, use_cases
+from gyre.runtime import DecisionOperator
+from gyre.specs import load_use_cases
+
+# one task a use case, named after it: a task's own process loads that one alone
+USE_CASES, _ = load_use_cases(only=get_parsing_context().task_id)
 
 with DAG(
     dag_id="gyre__reconcile",
@@ -23,5 +27,5 @@ with DAG(
     tags=["reconcile", "gyre"],
     doc_md=__doc__,
 ):
-    for use_case in use_cases():
+    for use_case in USE_CASES:
         DecisionOperator(task_id=use_case.name, use_case=use_case, decide=reconcile, owner=use_case.owner)

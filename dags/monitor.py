@@ -1,5 +1,6 @@
-"""Every night: collect what the champion answered, hold it against the labels that have come and against what it was trained on, and ask for a new
-model when a rule says so.
+"""Watch what serves, every night, and ask for a new model when a rule says so.
+
+It collects what the champion answered and holds it against the labels that have come, and against what it was trained on.
 
 Triage:
 - A skipped `monitor` is a night with nothing to do: nothing serves yet, or the night was looked at; its log says which.
@@ -32,6 +33,7 @@ AS_OF = Param(
 
 
 def build(use_case: UseCase) -> None:
+    """Build one use case's DAG."""
     @dag(
         dag_id=f"{use_case.name}__monitor",
         schedule=CronTriggerTimetable(use_case.monitoring.cron, timezone="UTC"),

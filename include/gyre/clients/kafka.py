@@ -76,7 +76,7 @@ class Topic:
         self._consumer.assign([TopicPartition(self.name, p, start) for p, (start, _) in left.items()])
         while left:
             messages = self._consumer.consume(batch, timeout=1.0)
-            records = [Record(m.partition(), m.offset(), m.value()) for m in messages if self._good(m) and m.partition() in left]
+            records = [Record(int(m.partition()), int(m.offset()), m.value()) for m in messages if self._good(m) and m.partition() in left]  # type: ignore[arg-type]
             yield [record for record in records if record.offset < left[record.partition][1]]
             self._drop_finished(left)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from gyre.clients.mlflow import MLFLOW_CONNECTION, Registry
@@ -11,11 +12,13 @@ from gyre.deploy.promotion import Intent, Promotion
 from gyre.deploy.serving import Place
 from gyre.errors import BadParameters, NothingToDo
 from gyre.journal import Journal, Kind
-from gyre.journal.questions import serving
+from gyre.journal.questions import serving, unfinished_promotions
 from gyre.run import Run
 from gyre.settings import settings
 from gyre.specs import UseCase
 from gyre.specs.deploy_messages import BentoFile, BentoRequest, BentoResult
+
+log = logging.getLogger("gyre.deploy")
 
 WAIT_S = 120
 
@@ -64,6 +67,7 @@ def promote(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[s
         finished = journal.get(use_case.name, Kind.PROMOTION_FINISHED, promotion_id)
         if finished is not None:
             return finished.body
+        _settle_others(journal, use_case, promotion_id)
         intent = _intent(journal, use_case, run, promotion_id, evaluation, BentoFile.model_validate(built["bento"]))
         return Promotion(promotion_id, use_case, intent, journal, place(), Registry.of()).carry_out()
 
@@ -71,6 +75,13 @@ def promote(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[s
 def place() -> Place:
     """Where versions are served here."""
     return LocalServing(settings())
+
+
+def _settle_others(journal: Journal, use_case: UseCase, promotion_id: str) -> None:
+    """End promotions that a crash left half done. Whoever holds the lock knows that nobody works on them."""
+    for entry in unfinished_promotions(journal, use_case.name):
+        if entry.key != promotion_id:
+            log.info("%s", Promotion(entry.key, use_case, Intent.model_validate(entry.body), journal, place(), Registry.of()).settle())
 
 
 def _id(journal: Journal, use_case: UseCase, run: Run) -> str:

@@ -143,6 +143,24 @@ class Promotion:
         retire(self.use_case, self.place, {intent.version, intent.previous})
         return body
 
+    def settle(self) -> str:
+        """End a promotion that nobody works on any more: finish it if it was routed, else undo it. Says what was done."""
+        name, version = self.use_case.name, self.intent.version
+        noted = self.journal.get(name, Kind.PROMOTION_ROUTED, self.id)
+        if noted is None and self.place.routed(self.use_case) != version:
+            self.undo("it was left half done before its route was set")
+            return f"promotion of version {version} was begun and not routed: undone. To try again, trigger '{name}__deploy' with version {version}"
+        if noted is None:
+            endpoint = self.place.route(self.use_case, version)
+            self.journal.add(name, Kind.PROMOTION_ROUTED, self.id, {"version": version, "endpoint": endpoint, "gates": []})
+        self.finish()
+        return f"promotion of version {version} was routed and not finished: finished"
+
+    def is_routed(self) -> bool:
+        """Tell whether it came as far as the route."""
+        noted = self.journal.get(self.use_case.name, Kind.PROMOTION_ROUTED, self.id)
+        return noted is not None or self.place.routed(self.use_case) == self.intent.version
+
     def undo(self, reason: str) -> None:
         """Take back what was begun; what served before is routed to still, or again."""
         serves = serving(self.journal, self.use_case.name)

@@ -73,9 +73,23 @@ class Reconciliation:
                 self._have_run(serves.previous, found)
             self._have_routed(serves.champion, found)
             found.done += set_aliases(self.registry, self.use_case.name, serves.champion, serves.previous)
+        elif not young:
+            self._leave_what_nobody_decided(found)
+            return found
         gone = retire(self.use_case, self.place, {serves.champion, serves.previous, *young})
         found.done += [f"version {version} ran and was not needed: stopped" for version in gone]
         return found
+
+    def _leave_what_nobody_decided(self, found: Findings) -> None:
+        """Nothing was ever promoted by this journal: if something serves all the same, the journal is another, and stopping it would be rash."""
+        running, routed = sorted(self.place.running(self.use_case)), self.place.routed(self.use_case)
+        if routed is not None:
+            found.person.append(
+                f"requests go to version {routed}, but this journal knows of no promotion. Fix: promote a version with force, or restore the journal."
+            )
+        else:
+            found.done += [f"version {version} ran and was not needed: stopped" for version in retire(self.use_case, self.place, set())]
+        log.info("Nothing was promoted yet; running: %s.", running or "nothing")
 
     def _unfinished(self) -> list[Entry]:
         return unfinished_promotions(self.journal, self.use_case.name)
@@ -84,19 +98,10 @@ class Reconciliation:
         return Promotion(entry.key, self.use_case, Intent.model_validate(entry.body), self.journal, self.place, self.registry)
 
     def _settle(self, promotion: Promotion, entry: Entry, found: Findings) -> bool:
-        """Finish a promotion that was routed, undo one that was not; one that is too young is left alone. Tells whether it was settled."""
-        version = promotion.intent.version
-        if self.journal.get(self.use_case.name, Kind.PROMOTION_ROUTED, entry.key) is not None or self.place.routed(self.use_case) == version:
-            if self.journal.get(self.use_case.name, Kind.PROMOTION_ROUTED, entry.key) is None:
-                endpoint = self.place.route(self.use_case, version)
-                self.journal.add(self.use_case.name, Kind.PROMOTION_ROUTED, entry.key, {"version": version, "endpoint": endpoint, "gates": []})
-            promotion.finish()
-            found.done.append(f"promotion of version {version} was routed and not finished: finished")
-        elif datetime.now(UTC) - entry.at > GRACE:
-            promotion.undo("it was left half done before its route was set; reconciled")
-            found.done.append(f"promotion of version {version} was begun and not routed: undone. To try again, trigger '{self.use_case.name}__deploy' with version {version}")
-        else:
+        """End a promotion that was left half done; tells whether it was. One that is young and not routed is left to its task's next try."""
+        if not promotion.is_routed() and datetime.now(UTC) - entry.at < GRACE:
             return False
+        found.done.append(promotion.settle())
         return True
 
     def _have_run(self, version: int, found: Findings) -> None:

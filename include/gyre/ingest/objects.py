@@ -55,7 +55,8 @@ def extract_objects(name: str, spec: Objects, interval: Interval, grid: Grid, la
     found, missing = manifest(store, spec, interval, grid)
     if not found:
         raise SourceUnreadable(
-            f"Source '{name}': nothing lies at {missing[0]}" + (f" or the {len(missing) - 1} other places of the interval" if len(missing) > 1 else "")
+            f"Source '{name}': nothing lies at {missing[0]}"
+            + (f" or the {len(missing) - 1} other places of the interval" if len(missing) > 1 else "")
             + ". Fix: deliver the objects, or correct `uri` in the use case."
         )
     cache = lake.uri("staging", "objects", name)
@@ -65,10 +66,10 @@ def extract_objects(name: str, spec: Objects, interval: Interval, grid: Grid, la
     rows = _together(tables, name)
     lake.objects.write(uri, _parquet(rows))
     unchanged = sum(each.cache_name in known for each in found)
-    log.info("%s: %s rows of %s objects, %s of them unchanged since they were read; %s missing.", name, f"{rows.num_rows:,}", len(found), unchanged, len(missing))
-    return SourceExtract(
-        source=name, uri=uri, rows=rows.num_rows, objects_read=len(found) - unchanged, objects_unchanged=unchanged, objects_missing=missing
+    log.info(
+        "%s: %s rows of %s objects, %s of them unchanged since they were read; %s missing.", name, f"{rows.num_rows:,}", len(found), unchanged, len(missing)
     )
+    return SourceExtract(source=name, uri=uri, rows=rows.num_rows, objects_read=len(found) - unchanged, objects_unchanged=unchanged, objects_missing=missing)
 
 
 def manifest(store: Store, spec: Objects, interval: Interval, grid: Grid) -> tuple[list[Found], list[str]]:

@@ -28,7 +28,7 @@ def publish(audit: AuditResult, lake: Lake, grid: Grid) -> tuple[int, int]:
         The version of `validated`, and its rows of the interval.
     """
     interval, attempt = Interval.parse(audit.start, audit.end), int(time.time() * 1000)
-    assert audit.features and audit.held_back  # noqa: S101, PT018 - only an audit that did not block is published
+    assert audit.features and audit.held_back  # noqa: S101 - only an audit that did not block is published
     staged = {f"sources/{name}": uri for name, uri in audit.sources.items()} | {"quarantined": audit.held_back, "validated": audit.features}
     version = rows = 0
     for table, uri in staged.items():

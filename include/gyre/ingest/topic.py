@@ -116,7 +116,7 @@ def _read(topic: kafka.Topic, ranges: dict[int, tuple[int, int]], spec: Topic) -
 
     tables, rejected = [arrow_schema(spec.fields).empty_table()], []
     for records in topic.read(ranges):
-        table, bad = parse(records, dict(spec.fields))
+        table, bad = parse(records, spec.fields)
         tables.append(table)
         rejected += bad
     return pa.concat_tables(tables), rejected

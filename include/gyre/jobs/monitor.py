@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 
+from gyre.clients.envoy_stats import traffic_of
 from gyre.histograms import Reference
 from gyre.jobs.contract import main
 from gyre.lake import Lake
 from gyre.monitor import drift, held_out, nights, report, rules, watch
 from gyre.monitor.collect import collect
 from gyre.monitor.thresholds import HeldOut, threshold_of
-from gyre.monitor.traffic import traffic_of
 from gyre.monitor.windows import Seen, look, slices_of, window_of
 from gyre.settings import settings
 from gyre.specs import UseCase, load_use_case
-from gyre.specs.monitor_messages import MonitorRequest, MonitorResult, Night, Verdict
+from gyre.specs.monitor_messages import FeatureDrift, MonitorRequest, MonitorResult, Night, Verdict
 from gyre.specs.use_case import HIGHER_IS_BETTER
 
 log = logging.getLogger("gyre.job")
@@ -38,7 +38,7 @@ def monitor(request: MonitorRequest) -> MonitorResult:
         collected=collected,
         report=lake.uri("reports", "monitor", f"{measured[-1].end.astimezone(use_case.schedule.zone):%Y-%m-%dT%H%M}.html"),
         proposal=rules.proposal(use_case.monitoring.rules, verdicts, measured),
-        traffic=traffic_of(use_case.name, request.version),
+        traffic=traffic_of(f"{use_case.name}-{request.version}"),
     )
     window = window_of(use_case, measured[-1].end, watch.performance_window(use_case))
     counts = seen.counted(window, champion.reference) if champion.reference else None
@@ -65,7 +65,7 @@ def _since_the_first_answer(measured: list[Night], asked: int) -> tuple[list[Nig
     return measured[first:], min(asked, len(measured) - first)
 
 
-def _features(use_case: UseCase, champion: watch.Champion, seen: Seen, last: Night) -> list[drift.FeatureDrift]:
+def _features(use_case: UseCase, champion: watch.Champion, seen: Seen, last: Night) -> list[FeatureDrift]:
     if champion.reference is None or not last.rows:
         return []
     counts = seen.counted(window_of(use_case, last.end, watch.performance_window(use_case)), champion.reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import TYPE_CHECKING
 
 from gyre.clients.mlflow import ModelVersion, Registry
 from gyre.clients.mlflow_models import log_model, predict_as_logged
@@ -15,6 +16,9 @@ from gyre.specs import DatasetVersion, UseCase, load_use_case
 from gyre.specs.train_messages import TrainingOutcome, TrainingRequest, TrainingResult
 from gyre.train import fitting, leftovers, pictures, rows
 from gyre.train.rows import Part
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CHALLENGER = "challenger"
 OUTCOME = "outcome.json"
@@ -58,7 +62,7 @@ def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: Training
     classes = fitting.classes(model, use_case.task)
     run.log_picture(pictures.validation(use_case.task, scores.validation, classes), "validation.png")
     logged = log_model(use_case, model, leftovers.sample_rows(training.frame).head(5))
-    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scores.validation)
+    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scores.validation.answers)
     return TrainingOutcome(
         run_id=run.run_id,
         run_url=run.registry.run_url(run.run_id),
@@ -102,15 +106,15 @@ def log_figures(
         run.log_picture(pictures.learning(curves), "learning.png")
 
 
-def leave(use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, scored: fitting.Scored) -> tuple[str, str, str]:
+def leave(use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, answers: np.ndarray) -> tuple[str, str, str]:
     """Write what later phases need: the reference, the held-out rows, and the sample; give their addresses."""
     from gyre.histograms import build_reference
 
-    reference = build_reference(training.frame, use_case.features, scored.predictions, bins=use_case.monitoring.bins)
+    reference = build_reference(training.frame, use_case.features, answers, bins=use_case.monitoring.bins)
     sample = leftovers.sample_rows(validation.frame)
     return (
         leftovers.write_message(lake, training_id, "reference.json", reference),
-        leftovers.write_holdout(lake, use_case, training_id, validation, scored),
+        leftovers.write_holdout(lake, use_case, training_id, validation, answers),
         leftovers.write_message(lake, training_id, "sample.json", leftovers.sample_of(sample, predict_as_logged(logged_model, sample))),
     )
 

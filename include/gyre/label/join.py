@@ -92,14 +92,13 @@ def _changed(use_case: UseCase, labelled: pl.DataFrame, lake: Lake, window: Inte
     """Name the cells whose labelled rows differ from those in the table, or that were never written and are past waiting for."""
     before = _read(lake, "labelled", window)
     cells = list(use_case.schedule.grid.cells(window))
-    now, then = _fingerprints(labelled), _fingerprints(before.select(labelled.columns)) if before is not None and set(labelled.columns) <= set(before.columns) else {}
+    now, then = (
+        _fingerprints(labelled),
+        _fingerprints(before.select(labelled.columns)) if before is not None and set(labelled.columns) <= set(before.columns) else {},
+    )
     written = {cell.start for cell in lake.published("labelled", cells)}
     settled = window.end - use_case.labels.horizon
-    return [
-        cell
-        for cell in cells
-        if now.get(key := cell_key(cell.start)) != then.get(key) or (cell.start not in written and cell.end <= settled)
-    ]
+    return [cell for cell in cells if now.get(key := cell_key(cell.start)) != then.get(key) or (cell.start not in written and cell.end <= settled)]
 
 
 def _fingerprints(rows: pl.DataFrame) -> dict[str, tuple[int, int]]:

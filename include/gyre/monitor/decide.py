@@ -31,7 +31,9 @@ def ask(use_case: UseCase, run: Run, journal: Journal, given: Any) -> MonitorReq
     as_of = event_clock(use_case, run, journal)
     ends = nights.ends_due(use_case, as_of, after)
     if not ends:
-        raise NothingToDo(f"no night is due at {as_of:%Y-%m-%d %H:%M}: the last one looked at ended {after:%Y-%m-%d %H:%M}" if after else f"no cell ended before {as_of}")
+        raise NothingToDo(
+            f"no night is due at {as_of:%Y-%m-%d %H:%M}: the last one looked at ended {after:%Y-%m-%d %H:%M}" if after else f"no cell ended before {as_of}"
+        )
     training = training_of(journal, use_case.name, champion)
     made = training.body if training else {}
     return MonitorRequest(
@@ -118,7 +120,9 @@ def request_retraining(use_case: UseCase, run: Run, journal: Journal, given: Any
     rule = next((r for r in use_case.monitoring.rules if r.name == proposed.rule), None)
     requested = last_requested(journal, use_case.name)
     if rule is None or not rules.cooled_down(rule, proposed.night, requested):
-        raise NothingToDo(f"rule {proposed.rule} cools down: the last request was made for the night of {requested:%Y-%m-%d %H:%M}" if rule else "the rule is gone")
+        raise NothingToDo(
+            f"rule {proposed.rule} cools down: the last request was made for the night of {requested:%Y-%m-%d %H:%M}" if rule else "the rule is gone"
+        )
     key = f"{proposed.rule}/{proposed.version}/{cell_key(proposed.night)}"
     reason = (
         f"{proposed.statistic} {proposed.value:.3f} > {proposed.threshold:.3f} on {proposed.rows:,} rows from "

@@ -95,7 +95,8 @@ def wasserstein(reference: np.ndarray, current: np.ndarray, bounds: np.ndarray, 
     because one wrong value (a wind of 1,048 mph) would inflate the latter and hide what follows.
 
     Args:
-        reference, current: Counts. Shape (..., k).
+        reference: Counts. Shape (k,).
+        current: Counts. Shape (..., k).
         bounds: Smallest value, the inner edges, largest value. Shape (k + 1,), ascending.
         scale: The reference's interquartile range.
 

@@ -62,8 +62,10 @@ def grouped(before: np.ndarray, missing_before: int, now: np.ndarray, missing: n
     """Compute PSI and Jensen-Shannon on about ten merged bins and the missing values.
 
     Args:
-        before, missing_before: The reference. Shape (k,).
-        now, missing: Counts, perhaps many at once. Shapes (..., k) and (...).
+        before: The reference's counts. Shape (k,).
+        missing_before: Its missing values.
+        now: Counts, perhaps many at once. Shape (..., k).
+        missing: Missing values. Shape (...).
     """
     group = distances.groups(before)
     reference = np.append(distances.merged(before, group), missing_before)

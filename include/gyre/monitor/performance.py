@@ -42,4 +42,4 @@ def gap_of_means(task: str, mean_error: np.ndarray, spread: float) -> np.ndarray
     """Turn mean errors, of shape (...) or (..., classes), into gaps of shape (...)."""
     if task == "multiclass":
         return np.asarray(np.abs(mean_error).max(axis=-1))
-    return np.abs(mean_error) / (spread if task == "regression" else 1.0)
+    return np.asarray(np.abs(mean_error)) / (spread if task == "regression" else 1.0)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT = 640, 220
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 48, 24, 14, 30
 LINE, THRESHOLD, QUIET, INK = "#2563eb", "#dc2626", "#cbd5e1", "#475569"
 
 
@@ -49,15 +50,17 @@ class _Plot:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low) / (self.high - self.low)
 
 
-def line(points: Sequence[Point], title: str, *, from_zero: bool = True) -> str:
+def line(points: Sequence[Point], title: str, *, from_zero: bool = True, percent: bool = False) -> str:
     """Draw nights from left to right, with their threshold, gaps where there was nothing, and a mark where the champion changed."""
     values = [v for p in points for v in (p.value, p.threshold) if v is not None]
     if not values:
         return _svg(title, [_text(WIDTH / 2, HEIGHT / 2, "nothing measured yet", "middle")])
-    low, high, ticks = _axis(0 if from_zero else min(values), max(values))
-    plot = _Plot(low, high, len(points))
-    parts = [*_grid(plot, ticks), *_dates(plot, points), *_versions(plot, points)]
-    parts += [f'<path d="{d}" fill="none" stroke="{THRESHOLD}" stroke-width="1.5" stroke-dasharray="5 4"/>' for d in _paths(plot, [p.threshold for p in points])]
+    ticks = [0, 0.25, 0.5, 0.75, 1] if percent else _ticks(0 if from_zero else min(values), max(values))
+    plot = _Plot(ticks[0], ticks[-1], len(points))
+    parts = [*_grid(plot, ticks, percent=percent), *_dates(plot, points), *_versions(plot, points)]
+    parts += [
+        f'<path d="{d}" fill="none" stroke="{THRESHOLD}" stroke-width="1.5" stroke-dasharray="5 4"/>' for d in _paths(plot, [p.threshold for p in points])
+    ]
     parts += [f'<path d="{d}" fill="none" stroke="{LINE}" stroke-width="2" stroke-linejoin="round"/>' for d in _paths(plot, [p.value for p in points])]
     return _svg(title, parts + [_dot(plot, i, p) for i, p in enumerate(points) if p.value is not None])
 
@@ -67,12 +70,13 @@ def bars(edges: Sequence[float], before: Sequence[float], now: Sequence[float], 
 
     Args:
         edges: Bounds of the bins, one more than there are; ignored with `labels`.
-        before, now: Share of each bin.
+        before: Share of each bin, of the reference.
+        now: Share of each bin, of the window.
         title: For those who cannot see it.
         labels: Names of the bins instead of edges.
     """
-    low, high, ticks = _axis(0, max([*before, *now, 1e-9]))
-    plot = _Plot(low, high, len(now) + 1)
+    ticks = _ticks(0, max([*before, *now, 1e-9]))
+    plot = _Plot(ticks[0], ticks[-1], len(now) + 1)
     wide = plot.x(1) - plot.x(0)
     parts = _grid(plot, ticks, percent=True)
     for i, (was, share) in enumerate(zip(before, now, strict=True)):
@@ -82,7 +86,8 @@ def bars(edges: Sequence[float], before: Sequence[float], now: Sequence[float], 
     if labels:
         parts += [_text(plot.x(i) + wide / 2, HEIGHT - 10, label[:12], "middle") for i, label in enumerate(labels)]
     else:
-        parts += [_text(plot.x(i), HEIGHT - 10, f"{edges[i]:.3g}", "middle") for i in range(0, len(edges), max(1, (len(edges) - 1) // 5))]
+        places = [(tick, (tick - edges[0]) / (edges[-1] - edges[0])) for tick in _ticks(edges[0], edges[-1])]
+        parts += [_text(plot.x(place * len(now)), HEIGHT - 10, f"{tick:.4g}", "middle") for tick, place in places if 0 <= place <= 1]
     return _svg(title, parts)
 
 
@@ -94,14 +99,13 @@ def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = IN
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="11">{escape(text)}</text>'
 
 
-def _axis(low: float, high: float) -> tuple[float, float, list[float]]:
-    """Choose round ticks that hold the values."""
+def _ticks(low: float, high: float) -> list[float]:
+    """Choose round ticks that hold the values, with a little room above."""
     span = (high - low) or abs(high) or 1
     step = 10 ** math.floor(math.log10(span / 3))
-    step = next(step * m for m in (1, 2, 5, 10) if span / (step * m) <= 4)
-    first, last = math.floor(low / step + 1e-9), math.ceil((high + span * 0.05) / step)
-    ticks = [i * step for i in range(first, last + 1)]
-    return ticks[0], ticks[-1], ticks
+    step = next(step * m for m in (1, 2, 5, 10) if span / (step * m) <= 5)
+    first, last = math.floor(low / step + 1e-9), math.ceil((high + span * 0.02) / step)
+    return [i * step for i in range(first, last + 1)]
 
 
 def _grid(plot: _Plot, ticks: Sequence[float], *, percent: bool = False) -> list[str]:
@@ -121,7 +125,7 @@ def _dates(plot: _Plot, points: Sequence[Point]) -> list[str]:
 def _versions(plot: _Plot, points: Sequence[Point]) -> list[str]:
     """Mark where another version began to serve."""
     parts = []
-    for i, (was, point) in enumerate(zip(points, points[1:], strict=False), start=1):
+    for i, (was, point) in enumerate(pairwise(points), start=1):
         if was.version != point.version:
             x = (plot.x(i - 1) + plot.x(i)) / 2
             parts.append(f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{QUIET}" stroke-width="1.5"/>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
 from html import escape
 
 import numpy as np
@@ -28,7 +29,7 @@ p{margin:0 0 8px}.quiet{color:#64748b;font-size:13px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin-top:20px}
 .card{background:#fff;border:1px solid #e2e8f0;border-radius:10px;padding:14px 16px}
 .tile b{display:block;font-size:22px;font-weight:650;font-variant-numeric:tabular-nums}
-.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:16px}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(440px,1fr));gap:16px}
 svg{display:block;width:100%;height:auto}
 table{width:100%;border-collapse:collapse;font-size:14px}
 th{text-align:left;font-weight:600;color:#475569;border-bottom:1px solid #cbd5e1;padding:6px 10px 6px 0}
@@ -43,14 +44,15 @@ def page(use_case: UseCase, history: Sequence[Night], result: MonitorResult, ref
     """Write the page of the last night."""
     last, zone = result.nights[-1], use_case.schedule.zone
     verdict = overall(result.verdicts, result.proposal)
-    day = f"{last.end.astimezone(zone):%A, %-d %B %Y, %H:%M}"
-    span = f"{window.start.astimezone(zone):%-d %B} to {window.end.astimezone(zone):%-d %B %Y}"
+    span = f"{window.start.astimezone(zone):%-d %B} to {_day(window.end, zone):%-d %B %Y}"
     nights = [*history, *result.nights]
     body = [
         f"<h1>{escape(use_case.name)} <span class='chip {verdict}'>{verdict}</span></h1>",
-        f"<p class='quiet'>Version {last.version} at the end of {day} ({escape(str(zone))}). Figures below are of {span}, with the labels that had come "
-        f"by {last.night.astimezone(zone):%-d %B %H:%M}.</p>",
-        _asked(result),
+        (
+            f"<p class='quiet'>Version {last.version}, the night after {_day(last.end, zone):%A, %-d %B %Y}. Figures are of {span}, "
+            f"with the labels that had come by {last.night.astimezone(zone):%-d %B, %H:%M} ({escape(str(zone))}).</p>"
+        ),
+        _asked(use_case, result),
         _tiles(use_case, last, result),
         "<h2>Rules</h2>",
         _rules(use_case.monitoring.rules, result.verdicts, last),
@@ -61,17 +63,23 @@ def page(use_case: UseCase, history: Sequence[Night], result: MonitorResult, ref
         *_drift(result.features),
         *_traffic(result),
     ]
-    title = f"{use_case.name}, version {last.version}, {last.end.astimezone(zone):%Y-%m-%d}: {verdict}"
+    title = f"{use_case.name}, version {last.version}, {_day(last.end, zone):%Y-%m-%d}: {verdict}"
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body><main>{''.join(body)}</main></body></html>"
 
 
-def _asked(result: MonitorResult) -> str:
+def _day(end: datetime, zone: tzinfo) -> datetime:
+    """Name a night by the last day of its window: a window that ends at midnight holds nothing of the day that begins then."""
+    return end.astimezone(zone) - timedelta(microseconds=1)
+
+
+def _asked(use_case: UseCase, result: MonitorResult) -> str:
     proposed = result.proposal
     if proposed is None:
         return ""
+    day = _day(proposed.window_end, use_case.schedule.zone)
     return (
-        f"<p><b>A new model is asked for</b>: rule {escape(proposed.rule)} first held on the night of {proposed.night:%-d %B %Y}, "
+        f"<p><b>A new model is asked for</b>: rule {escape(proposed.rule)} first held the night after {day:%-d %B %Y}, "
         f"{_words(proposed.statistic)} {proposed.value:.3f} against a threshold of {proposed.threshold:.3f} on {proposed.rows:,} rows.</p>"
     )
 
@@ -84,9 +92,14 @@ def _tiles(use_case: UseCase, last: Night, result: MonitorResult) -> str:
         "labels that have come": _percent(last.coverage),
         _words(metric): _number(last.metrics.get(metric)),
         "calibration gap": _number(last.calibration_gap),
-        "newly collected": f"{result.collected.rows:,}" + (f" <span class='quiet'>and {result.collected.aside:,} unusable</span>" if result.collected.aside else ""),
+        "newly collected": f"{result.collected.rows:,}"
+        + (f" <span class='quiet'>and {result.collected.aside:,} unusable</span>" if result.collected.aside else ""),
     }
-    return "<div class='tiles'>" + "".join(f"<div class='card tile'><b>{value}</b><span class='quiet'>{name}</span></div>" for name, value in figures.items()) + "</div>"
+    return (
+        "<div class='tiles'>"
+        + "".join(f"<div class='card tile'><b>{value}</b><span class='quiet'>{name}</span></div>" for name, value in figures.items())
+        + "</div>"
+    )
 
 
 def _rules(rules: Sequence[Rule], verdicts: Sequence[Verdict], last: Night) -> str:
@@ -103,25 +116,27 @@ def _rules(rules: Sequence[Rule], verdicts: Sequence[Verdict], last: Night) -> s
             f"<td class='number'>{figures.rows:,}</td><td>{escape(verdict.text)}</td></tr>"
         )
     head = "<tr><th>rule<th>tonight<th>leads to<th class='number'>value<th class='number'>threshold<th class='number'>rows<th>in words</tr>"
-    derived = "<p class='quiet'>* derived from the champion's own held-out rows, by blocks of event time.</p>" if any(r.threshold is None for r in rules) else ""
+    derived = (
+        "<p class='quiet'>* derived from the champion's own held-out rows, by blocks of event time.</p>" if any(r.threshold is None for r in rules) else ""
+    )
     return f"<div class='card scroll'><table>{head}{''.join(rows)}</table></div>{derived}"
 
 
 def _lines(use_case: UseCase, nights: Sequence[Night]) -> list[str]:
     """Draw the promotion metric, the coverage, and every rule."""
-    metric = use_case.promotion.metric
-    quality = [Point(n.end, n.metrics.get(metric), version=n.version) for n in nights]
-    coverage = [Point(n.end, n.coverage, version=n.version) for n in nights]
-    drawn = [_card(f"{_words(metric)}", line(quality, metric, from_zero=False)), _card("share of labels that had come", line(coverage, "coverage"))]
+    metric, zone = use_case.promotion.metric, use_case.schedule.zone
+    quality = [Point(_day(n.end, zone), n.metrics.get(metric), version=n.version) for n in nights]
+    coverage = [Point(_day(n.end, zone), n.coverage, version=n.version) for n in nights]
+    drawn = [_card(_words(metric), line(quality, metric, from_zero=False)), _card("share of labels that had come", line(coverage, "coverage", percent=True))]
     for rule in use_case.monitoring.rules:
-        points = [_point(rule, night) for night in nights if rule.name in night.statistics]
+        points = [_point(rule, night, zone) for night in nights if rule.name in night.statistics]
         drawn.append(_card(f"{escape(rule.name)}: {_words(rule.statistic)}", line(points, rule.name)))
     return drawn
 
 
-def _point(rule: Rule, night: Night) -> Point:
+def _point(rule: Rule, night: Night, zone: tzinfo) -> Point:
     figures = night.statistics[rule.name]
-    return Point(night.end, figures.value, figures.threshold, figures.exceeded, figures.rows < rule.min_rows, night.version)
+    return Point(_day(night.end, zone), figures.value, figures.threshold, figures.exceeded, figures.rows < rule.min_rows, night.version)
 
 
 def _distributions(reference: Reference | None, counts: Counts | None) -> list[str]:
@@ -133,7 +148,11 @@ def _distributions(reference: Reference | None, counts: Counts | None) -> list[s
         pictures.append(_card("predictions", bars(edges, before, now, "distribution of predictions")))
     if reference.classes and counts.classes:
         pictures.append(_card("predicted class", _classes(reference.classes, counts.classes)))
-    return ["<h2>What it answers</h2>", f"<div class='pictures'>{''.join(pictures)}</div>", "<p class='quiet'>Bars: this window. Dark strokes: the reference.</p>"]
+    return [
+        "<h2>What it answers</h2>",
+        f"<div class='pictures'>{''.join(pictures)}</div>",
+        "<p class='quiet'>Bars: this window. Dark strokes: the reference.</p>",
+    ]
 
 
 def _even(known: Numbers, seen: NumberCounts) -> tuple[list[float], list[float], list[float]]:
@@ -156,10 +175,13 @@ def _classes(known: Categories, seen: CategoryCounts) -> str:
 
 def _drift(features: Sequence[FeatureDrift]) -> list[str]:
     if not features:
-        return ["<h2>Drift</h2><p class='card'>Not measured: there are no predictions in the window, or no reference was kept when this version was trained.</p>"]
+        return [
+            "<h2>Drift</h2><p class='card'>Not measured: there are no predictions in the window, or no reference was kept when this version was trained.</p>"
+        ]
     widest = max(f.psi for f in features) or 1
     rows = [
-        f"<tr><td>{escape(f.feature)}</td><td class='number'>{f.psi:.3f}</td><td><span class='bar' style='width:{max(2, 120 * f.psi / widest):.0f}px'></span></td>"
+        f"<tr><td>{escape(f.feature)}</td><td class='number'>{f.psi:.3f}</td>"
+        f"<td><span class='bar' style='width:{max(2, 120 * f.psi / widest):.0f}px'></span></td>"
         f"<td class='number'>{f.js:.3f}</td><td class='number'>{_number(f.ks)}</td><td class='number'>{_number(f.wasserstein)}</td>"
         f"<td class='number'>{_number(f.total_variation)}</td><td class='number'>{f.missing_before:.1%} &rarr; {f.missing:.1%}</td></tr>"
         for f in features[:FEATURES_SHOWN]
@@ -182,7 +204,8 @@ def _traffic(result: MonitorResult) -> list[str]:
         return ["<h2>Endpoint</h2><p class='card'>The proxy could not be asked for its figures when this page was written.</p>"]
     share = f" ({traffic.errors / traffic.requests:.2%})" if traffic.requests else ""
     latency = f", median {traffic.p50_ms:.1f} ms, 99th percentile {traffic.p99_ms:.1f} ms" if traffic.p50_ms is not None and traffic.p99_ms is not None else ""
-    return [f"<h2>Endpoint</h2><p class='card'>{traffic.requests:,} requests, {traffic.errors:,} answered with an error{share}{latency}, since the proxy started.</p>"]
+    figures = f"{traffic.requests:,} requests, {traffic.errors:,} answered with a server error{share}{latency}, since the proxy started."
+    return [f"<h2>Endpoint</h2><p class='card'>{figures}</p>"]
 
 
 def _card(title: str, picture: str) -> str:
@@ -190,7 +213,9 @@ def _card(title: str, picture: str) -> str:
 
 
 def _words(name: str) -> str:
-    return escape({"auc": "AUC", "pr_auc": "PR-AUC", "mae": "MAE", "rmse": "RMSE"}.get(name, name.replace("_", " ").replace("psi", "PSI").replace("js", "Jensen-Shannon")))
+    """Write a metric or statistic as people do."""
+    shouted = {"auc": "AUC", "pr": "PR", "psi": "PSI", "ks": "KS", "mae": "MAE", "rmse": "RMSE", "js": "Jensen-Shannon"}
+    return escape(" ".join(shouted.get(word, word) for word in name.split("_")))
 
 
 def _number(value: float | None) -> str:

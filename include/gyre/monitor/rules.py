@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from gyre.specs.monitor_messages import Measured, Night, Proposal, Verdict
+from gyre.specs.monitor_messages import Measured, Night, Proposal, State, Verdict
 from gyre.specs.monitoring import Rule
 
 LABELLED = frozenset({"calibration_gap", "metric"})
@@ -53,6 +53,7 @@ def verdict(rule: Rule, nights: Sequence[Night], asked: int, requested: datetime
     last, figures = nights[-1], nights[-1].statistics[rule.name]
     beyond = sum(n.statistics[rule.name].exceeded for n in nights[-rule.n :])
     said = _figures(rule, figures)
+    state: State
     if on and on[-1] is last:
         cooling = rule.action == "alarm" and not cooled_down(rule, last.night, requested)
         state, text = ("cooling down", f"{said}; a retrain request was made for {requested:%Y-%m-%d}") if cooling else (rule.action, said)

@@ -57,7 +57,9 @@ class HeldOut:
         return float(self.labels.std()) or 1.0 if self.task == "regression" and self.labels.size else 1.0
 
 
-def threshold_of(rule: Rule, held_out: HeldOut | None, block: timedelta, metric_name: str, reference: Reference | None, *, higher_is_better: bool) -> float | None:
+def threshold_of(
+    rule: Rule, held_out: HeldOut | None, block: timedelta, metric_name: str, reference: Reference | None, *, higher_is_better: bool
+) -> float | None:
     """Give a rule's threshold: the one written, else the derived one, else None."""
     if rule.threshold is not None or held_out is None or held_out.size < FEWEST_BLOCKS:
         return rule.threshold
@@ -123,7 +125,7 @@ def _prediction_distances(rule: Rule, held_out: HeldOut, weights: np.ndarray, re
         return values
     before = np.array([*reference.classes.counts.values(), reference.classes.other, reference.classes.missing])
     classes = weights @ np.array([[*c.classes.counts.values(), c.classes.other, c.classes.missing] for c in held_out.counts if c.classes])
-    return np.maximum(values, (psi if rule.statistic == "prediction_psi" else jensen_shannon)(before, classes))
+    return np.asarray(np.maximum(values, (psi if rule.statistic == "prediction_psi" else jensen_shannon)(before, classes)))
 
 
 def _feature_distances(rule: Rule, held_out: HeldOut, weights: np.ndarray, reference: Reference) -> np.ndarray | None:

@@ -86,7 +86,7 @@ def _of_labels(use_case: UseCase, rule: Rule, known: Answers, spread: float) -> 
     if rule.statistic == "calibration_gap":
         return calibration_gap(use_case.task, known.labels, known.predictions, spread)
     value = metric(use_case.promotion.metric, known.labels, known.predictions)
-    return None if value != value else value  # noqa: PLR0124 - NaN: an AUC of one class
+    return None if value != value else value  # NaN: an AUC of one class
 
 
 def _furthest(rule: Rule, drifts: list[FeatureDrift]) -> tuple[str | None, float | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def window_of(use_case: UseCase, end: datetime, length: timedelta) -> Interval:
 def slices_of(windows: Iterable[Interval]) -> list[Interval]:
     """Cut event time so that every window is a sum of slices."""
     cuts = sorted({instant for window in windows for instant in (window.start, window.end)})
-    return [Interval(start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [Interval(start, end) for start, end in pairwise(cuts)]
 
 
 def look(use_case: UseCase, lake: Lake, version: int, slices: list[Interval], reference: Reference | None, classes: list[Any]) -> Seen:
@@ -105,7 +106,7 @@ def look(use_case: UseCase, lake: Lake, version: int, slices: list[Interval], re
         reference: To count against; None to count nothing.
         classes: multiclass: labels in the order of the probabilities.
     """
-    seen = Seen(slices, published=_published(use_case, lake, slices))
+    seen = Seen(slices, published=_published(lake, slices))
     rows = _predictions(lake, version, use_case)
     labels = _labels(use_case, lake, Interval(slices[0].start, slices[-1].end))
     for part in slices:
@@ -195,7 +196,7 @@ def _count(use_case: UseCase, reference: Reference, answered: pl.DataFrame | Non
     return counts
 
 
-def _published(use_case: UseCase, lake: Lake, slices: list[Interval]) -> list[int]:
+def _published(lake: Lake, slices: list[Interval]) -> list[int]:
     """Count the validated rows of each slice from the table's metadata; a cell counts where it starts."""
     validated = lake.table("validated")
     if validated is None:

@@ -34,7 +34,8 @@ class JobOperator(BaseOperator):
         use_case: Whose work it is.
         ask: `(use_case, run, journal, given) -> Request`; may raise NothingToDo, which skips the task with the reason.
         result_type: What the job's result file holds.
-        note: `(use_case, run, journal, request, result) -> small JSON`; writes the journal. May run twice for one result.
+        note: `(use_case, run, journal, request, result) -> small JSON`; writes the journal. May run twice for one result. The asset
+            events of the task's outlets carry what it returns.
         given: What earlier tasks returned.
     """
 
@@ -68,7 +69,7 @@ class JobOperator(BaseOperator):
         run = run_of(context, self._objects, self.use_case.name)
         book = journal()
         try:
-            return self._execute(run, book)
+            handed_on = self._execute(run, book)
         except NothingToDo as reason:
             self.log.info("Nothing to do: %s", reason)
             raise AirflowSkipException(str(reason)) from reason
@@ -76,6 +77,9 @@ class JobOperator(BaseOperator):
             raise AirflowException(str(error)) from error
         except GyreError as error:
             raise AirflowFailException(str(error)) from error
+        for asset in self.outlets if isinstance(handed_on, dict) else []:
+            context["outlet_events"][asset].extra = handed_on  # what happened is told on Airflow's asset pages too
+        return handed_on
 
     def _execute(self, run: Run, book: Journal) -> Any:
         request = self.ask(self.use_case, run, book, self.given)
@@ -83,10 +87,17 @@ class JobOperator(BaseOperator):
         if not self._objects.exists(result_uri(uri)):
             self._run(request, uri)
         result = self._result(uri)
-        handed_on = self.note(self.use_case, run, book, request, result) if self.note else result.model_dump(mode="json")
-        # Only now is the work finished for good; a person who clears the task after this asks for new work.
-        self._objects.write(_taken_uri(self.use_case.name, run.name, run.attempt), b"{}")
+        try:
+            handed_on = self.note(self.use_case, run, book, request, result) if self.note else result.model_dump(mode="json")
+        except (GyreError, NothingToDo):
+            self._take(run)  # that was its answer, too: a person who mends the cause and clears the task asks for new work
+            raise
+        self._take(run)
         return handed_on
+
+    def _take(self, run: Run) -> None:
+        """Mark the work as finished for good: clearing the task after this asks for new work."""
+        self._objects.write(_taken_uri(self.use_case.name, run.name, run.attempt), b"{}")
 
     def _run(self, request: Request, uri: str) -> None:
         """Start the job, or find the one that an earlier try started, and follow its log to the end."""

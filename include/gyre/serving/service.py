@@ -15,6 +15,7 @@ from gyre.frames import model_frame, predict
 from gyre.serving.app import Endpoint, application
 from gyre.serving.log import PredictionLog
 from gyre.serving.model import load_model
+from gyre.serving.parent import end_with_parent
 from gyre.settings import settings
 from gyre.specs.deploy_messages import ServedModel
 
@@ -49,4 +50,5 @@ class ServedVersion:
     """One model version. The model is loaded before the process says that it is ready."""
 
     def __init__(self) -> None:
+        end_with_parent()
         _endpoints.append(_open())

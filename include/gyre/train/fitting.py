@@ -28,10 +28,12 @@ class Scored:
     """What a model answers for the rows of a part, and how good that is.
 
     Attributes:
+        answers: As `gyre.frames.predict` gives them.
         labels: binary 0 or 1; multiclass: class index; regression: value. Shape (n,).
-        predictions: As `gyre.frames.predict` gives them.
+        predictions: The answers, as metrics want them: a class the model never saw (multiclass) has a column more.
     """
 
+    answers: np.ndarray
     labels: np.ndarray
     predictions: np.ndarray
     figures: Figures
@@ -66,10 +68,11 @@ def fit(use_case: UseCase, function: Callable[..., Any], train: Part, validation
 
 def score(use_case: UseCase, model: Any, part: Part) -> Scored:
     """Ask a model for each row of a part, and measure its answers."""
-    labels, predictions = part.labels, predict(model, use_case.task, part.frame)
+    answers = predict(model, use_case.task, part.frame)
+    labels, predictions = part.labels, answers
     if use_case.task == "multiclass":
-        labels, predictions = with_class_indices(labels, predictions, classes(model, use_case.task))
-    return Scored(labels, predictions, evaluate(use_case.task, labels, predictions))
+        labels, predictions = with_class_indices(labels, answers, classes(model, use_case.task))
+    return Scored(answers, labels, predictions, evaluate(use_case.task, labels, predictions))
 
 
 def classes(model: Any, task: str) -> list[Any]:
@@ -105,8 +108,6 @@ def curves(model: Any) -> dict[str, list[float]]:
     """
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     found = getattr(last, "evals_result_", None) or {}
-    if callable(getattr(last, "evals_result", None)) and getattr(last, "eval_metric", None) is not None:
-        found = last.evals_result()
     for name in ("loss_curve_", "train_score_", "validation_scores_"):
         values = getattr(last, name, None)
         if values is not None and len(values):

@@ -16,7 +16,6 @@ from gyre.specs.train_messages import Sample
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gyre.train.fitting import Scored
     from gyre.train.rows import Part
 
 FOLDER = "models"
@@ -30,19 +29,18 @@ def write_message(lake: Lake, training_id: str, name: str, message: Message) -> 
     return uri
 
 
-def write_holdout(lake: Lake, use_case: UseCase, training_id: str, part: Part, scored: Scored) -> str:
+def write_holdout(lake: Lake, use_case: UseCase, training_id: str, part: Part, predictions: np.ndarray) -> str:
     """Write the held-out rows' keys, event time, `label` and `prediction` as Parquet; give its address.
 
-    `label` is as metrics want it (a class index for multiclass); `prediction` is a number, or a list of probabilities (multiclass).
+    `prediction` is a number, or a list of probabilities, one a class the model knows (multiclass).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = dict.fromkeys([*use_case.keys, use_case.event_time])
     table = pa.Table.from_pandas(part.rows[list(columns)], preserve_index=False)
-    predictions = scored.predictions
-    table = table.append_column(LABEL, pa.array(scored.labels))
-    table = table.append_column("prediction", pa.array(predictions.tolist() if predictions.ndim == 2 else predictions))
+    table = table.append_column(LABEL, pa.array(part.labels.tolist()))
+    table = table.append_column("prediction", pa.array(predictions.tolist()))
     content = io.BytesIO()
     pq.write_table(table, content)
     uri = lake.uri(FOLDER, training_id, "holdout.parquet")

@@ -53,10 +53,12 @@ class Suites:
     def __init__(self) -> None:
         quiet()
         import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)  # it sets its own
         self._context = gx.get_context(mode="ephemeral")
         self._context.enable_analytics(enable=False)
-        self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
         self._data = self._context.data_sources.add_pandas("rows")
 
     def run(self, source: str, rows: pd.DataFrame, suite: gx.ExpectationSuite) -> list[Outcome]:
@@ -95,7 +97,9 @@ def checked_suites(use_case: str, given: Any, sources: list[str]) -> dict[str, g
         for expectation in suite.expectations:
             action = (expectation.meta or {}).get("on_failure", "block")
             if action not in ACTIONS:
-                raise InvalidUseCase(use_case, f"expectations: on_failure '{action}' of {expectation.expectation_type} on '{name}'.{did_you_mean(str(action), ACTIONS)}")
+                raise InvalidUseCase(
+                    use_case, f"expectations: on_failure '{action}' of {expectation.expectation_type} on '{name}'.{did_you_mean(str(action), ACTIONS)}"
+                )
     return given
 
 
@@ -149,7 +153,7 @@ def _examples(rows: pd.DataFrame, failed: list[int], columns: list[str]) -> list
 
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _observed(found: dict[str, Any], rows: int) -> str:
@@ -175,7 +179,7 @@ def _arguments(arguments: dict[str, Any]) -> str:
 
 def _bound(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple | set) else str(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."  # noqa: PLR2004
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _condition(value: Any) -> str:

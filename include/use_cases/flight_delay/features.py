@@ -56,7 +56,7 @@ def _recent(flights: pd.DataFrame, moment: pd.Series, arrivals: pd.DataFrame) ->
     """Average what had landed in the hours before the moment of prediction, as it was first reported."""
     events = arrivals.sort_values("known_at").drop_duplicates("flight_id")
     landed = events[events["arr_delay"].notna()]
-    landed = landed.assign(late=(landed["arr_delay"] >= 15).astype(float))  # noqa: PLR2004
+    landed = landed.assign(late=(landed["arr_delay"] >= 15).astype(float))
     window = _Windows(flights, moment)
     return {
         "origin_delay_1h": window.mean(landed, "arr_delay", 1, "origin"),

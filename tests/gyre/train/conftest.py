@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,10 +56,11 @@ def train(train, validation, parameters):
 
 @dataclass(frozen=True)
 class Workshop:
-    """A use case on disk and its labelled rows in a lake."""
+    """A use case on disk, its labelled rows in a lake, and the folder of its use cases."""
 
     use_case: UseCase
     lake: Lake
+    folder: Path
 
     def request(self, job_id: str, **changes: Any) -> TrainingRequest:
         """Ask for a training that holds out the last seven days."""
@@ -88,7 +89,7 @@ def labelled_frame(task: str, rows: int = 600) -> Any:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Workshop]:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Workshop]]:
     """Build a use case: `workshop("binary")`."""
 
     def build(task: str, frame: Any = None, code: str = "", **training: Any) -> Workshop:
@@ -102,17 +103,24 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., W
         metric = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae"}[task]
         (folder / "use_case.py").write_text(USE_CASE.format(name=name, task=task, metric=metric, training=training))
         (folder / "code.py").write_text(CODE.replace("{task}", task) + code)
-        for module in [m for m in sys.modules if m == "use_cases" or m.startswith("use_cases.")]:
-            monkeypatch.delitem(sys.modules, module)
+        (tmp_path / "use_cases" / "__init__.py").touch()
+        forget_use_cases()
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.setenv("GYRE_USE_CASES", str(tmp_path / "use_cases"))
         monkeypatch.setenv("GYRE_LAKE_URI", f"file://{tmp_path}/lake")
         lake = Lake.of(name)
         rows = labelled_frame(task) if frame is None else frame
         write_deltalake(lake.uri("labelled"), from_pandas(rows), partition_by=[PARTITION])
-        return Workshop(load_use_case(name), lake)
+        return Workshop(load_use_case(name), lake, folder.parent)
 
-    return build
+    yield build
+    forget_use_cases()
+
+
+def forget_use_cases() -> None:
+    """Let the next import of a use case look at the folder that then is in front."""
+    for module in [name for name in sys.modules if name == "use_cases" or name.startswith("use_cases.")]:
+        del sys.modules[module]
 
 
 @pytest.fixture(scope="session")
