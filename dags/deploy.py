@@ -9,7 +9,7 @@ left half done, `gyre__reconcile` finishes or undoes within minutes.
 **By hand.** To roll back, trigger with `version` = the one before, `force` and a `reason`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
@@ -27,31 +27,24 @@ PARAMS = {
 }
 
 
-def build(use_case: UseCase) -> DAG:
+def build(use_case: UseCase) -> None:
+    """Make one use case's DAG."""
     with DAG(
         dag_id=f"{use_case.name}__deploy",
-        schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable(use_case.promotion.sweep, timezone="UTC"), assets=[assets.challenger(use_case)]
-        ),
-        start_date=datetime(2013, 1, 1, tzinfo=UTC),
+        schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(use_case.promotion.sweep, timezone="UTC"), assets=[assets.challenger(use_case)]),
         catchup=False,
         max_active_runs=1,
         params=PARAMS,
         default_args={"owner": use_case.owner, "retries": 2, "retry_delay": timedelta(seconds=15)},
         tags=["deploy", use_case.name],
         doc_md=__doc__,
-    ) as dag:
-        evaluate = JobOperator(
-            task_id="evaluate", use_case=use_case, ask=evaluation.ask, result_type=EvaluateResult, note=evaluation.note
-        )
-        bento = JobOperator(
-            task_id="build", use_case=use_case, ask=deployment.ask, result_type=BentoResult, note=deployment.note, given=evaluate.output
-        )
+    ):
+        evaluate = JobOperator(task_id="evaluate", use_case=use_case, ask=evaluation.ask, result_type=EvaluateResult, note=evaluation.note)
+        bento = JobOperator(task_id="build", use_case=use_case, ask=deployment.ask, result_type=BentoResult, note=deployment.note, given=evaluate.output)
         DecisionOperator(
             task_id="promote", use_case=use_case, decide=deployment.promote, given=[evaluate.output, bento.output], outlets=[assets.champion(use_case)]
         )
-    return dag
 
 
-for each in use_cases():
-    globals()[f"{each.name}__deploy"] = build(each)
+for use_case in use_cases():
+    build(use_case)

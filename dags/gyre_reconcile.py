@@ -6,7 +6,7 @@
 the registry or the supervisor: `gyre status`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
@@ -20,7 +20,6 @@ USE_CASES, _ = load_use_cases(only=get_parsing_context().task_id)
 with DAG(
     dag_id="gyre__reconcile",
     schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
-    start_date=datetime(2013, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=15), "execution_timeout": timedelta(minutes=10)},

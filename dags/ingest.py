@@ -9,7 +9,7 @@ Triage:
 - Running an interval again is safe: it replaces what was published of it.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
@@ -31,7 +31,6 @@ def build(use_case: UseCase) -> None:
     @dag(
         dag_id=f"{use_case.name}__ingest",
         schedule=CronTriggerTimetable(use_case.schedule.cron, timezone="UTC"),
-        start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["ingest", use_case.name],

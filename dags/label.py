@@ -6,7 +6,7 @@ Triage:
 - Labels that stay away: compare 'labelled of rows' in the log with the source; messages that cannot be read are kept in the lake's `rejected` table.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
@@ -26,7 +26,6 @@ def build(use_case: UseCase) -> None:
     @dag(
         dag_id=f"{use_case.name}__label",
         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(use_case.labels.cron, timezone="UTC"), assets=assets.validated(use_case)),
-        start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["label", use_case.name],

@@ -4,15 +4,14 @@ It collects what the champion answered and holds it against the labels that have
 
 Triage:
 - A skipped `monitor` is a night with nothing to do: nothing serves yet, or the night was looked at; its log says which.
-- `monitor` returns the verdict of each rule and the report's address; open the report first. A rule with action `advice` is for people and starts
-  nothing; one with action `alarm` asks for retraining once k of n nights lie beyond its threshold and its cool-down is over.
+- `monitor` returns each rule's verdict and the report's address; open the report first. A rule with action `advice` starts nothing; one with
+  action `alarm` asks for retraining once k of n nights lie beyond its threshold and its cool-down is over.
 - A skipped `request_retraining` is the usual night: no alarm, or a request is open, or the rule cools down; its log says which.
-- "not enough rows" for nights on end: callers send no keys or event time with their rows (see the table `predictions_aside`), or labels do not come
-  (see the label DAG).
-- A red `monitor` may be cleared at any time: it reads each logged prediction once, and a night gives the same figures whenever it is looked at.
+- "not enough rows" for nights on end: callers send no keys or event time (see table `predictions_aside`), or labels do not come (see its DAG).
+- A red `monitor` may be cleared at any time: it reads each prediction once, and a night's figures are the same whenever it is looked at.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
@@ -34,10 +33,10 @@ AS_OF = Param(
 
 def build(use_case: UseCase) -> None:
     """Build one use case's DAG."""
+
     @dag(
         dag_id=f"{use_case.name}__monitor",
         schedule=CronTriggerTimetable(use_case.monitoring.cron, timezone="UTC"),
-        start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["monitor", use_case.name],

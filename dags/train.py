@@ -10,7 +10,7 @@ Triage:
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
@@ -34,7 +34,6 @@ def build(use_case: UseCase) -> None:
         schedule=AssetOrTimeSchedule(
             timetable=CronTriggerTimetable(spec.sweep, timezone="UTC"), assets=assets.labelled(use_case) | assets.retrain_request(use_case)
         ),
-        start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["train", use_case.name],
@@ -48,7 +47,7 @@ def build(use_case: UseCase) -> None:
     )
     def train() -> None:
         planned = DecisionOperator(task_id="decide", use_case=use_case, decide=plan)
-        limits = {"cpu": spec.resources.cpu, "timeout": spec.timeout, "pool": "gpu"}
+        limits = {"cpu": spec.resources.cpu, "timeout": spec.timeout, "pool": "gpu" if spec.resources.gpu else "default_pool"}
         made = assets.challenger(use_case)
         JobOperator(task_id="train", use_case=use_case, ask=ask, result_type=TrainingResult, note=note, given=planned.output, outlets=[made], **limits)
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from demo import flights_2013
 from gyre.connections import Connection
+from gyre.stack.s3 import ensure_bucket
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,7 +107,8 @@ class Company:
         return S3Store(BUCKET, config=options, client_options={"allow_http": endpoint.startswith("http://")})
 
     def _fill_bucket(self) -> None:
-        """Deliver the weather, a day an object. The local S3 server makes the bucket when the first object comes."""
+        """Deliver the weather, a day an object."""
+        ensure_bucket(BUCKET)
         there = {item["path"] for batch in self._bucket.list("weather") for item in batch}
         for (day,), rows in self._weather.partition_by("day", as_dict=True, include_key=False).items():
             if _weather_path(day) not in there:
@@ -161,7 +163,7 @@ class Company:
         from confluent_kafka import Producer
 
         sent = self._lengths()
-        due = self._messages.filter(self._messages["at"] <= to)
+        due = self._messages.filter(self._messages["at"] <= to.astimezone(UTC))
         producer = Producer({**_kafka(self.connections), "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20})
         count = 0
         for partition, offset in sent.items():

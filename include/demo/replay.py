@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from demo import summary, traffic
 from demo.company import Company
+from gyre.connections import ask_also
 from gyre.errors import GyreError
 from gyre.journal import Entry, Journal, Kind
 from gyre.journal.questions import open_retrain_requests, serving
@@ -196,6 +197,7 @@ def main() -> None:
     from gyre.stack.postgres import superuser_connection
 
     connections = local_connections()
+    ask_also(connections.get)  # the traffic reads the lake
     with AirflowApi.local() as airflow:
         replay = Replay(
             airflow=airflow,

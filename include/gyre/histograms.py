@@ -30,12 +30,14 @@ class Numbers(Message):
         edges: Ascending quantiles of the finite values, the smallest value first; the last lies just above the largest. Length e >= 2, or 0
             where the column held no value.
         counts: Values in (-inf, edges[0]), [edges[0], edges[1]), ..., [edges[-1], inf). Length e + 1.
+        sums: Sum of the values in each bin. Length e + 1.
         missing: Values that are NaN or infinite.
         scale: Interquartile range of the values; their standard deviation where that is 0, and 1 where both are.
     """
 
     edges: list[float]
     counts: list[int]
+    sums: list[float]
     missing: int
     scale: float
 
@@ -138,11 +140,12 @@ class Counts:
 
 
 class NumberCounts:
-    """Values of one numeric column in a reference's bins, with their smallest and largest."""
+    """Values of one numeric column in a reference's bins: how many, their sum, the smallest and the largest."""
 
     def __init__(self, numbers: Numbers) -> None:
         self.edges = np.asarray(numbers.edges, dtype=float)
         self.counts = np.zeros(self.edges.size + 1, dtype=np.int64)
+        self.sums = np.zeros(self.edges.size + 1)
         self.missing = 0
         self.smallest, self.largest = np.inf, -np.inf
 
@@ -155,11 +158,13 @@ class NumberCounts:
             if finite.size:
                 below = np.searchsorted(finite, self.edges, side="left")
                 self.counts += np.diff(below, prepend=0, append=finite.size)
+                self.sums += _sums(finite, below)
                 self.smallest, self.largest = min(self.smallest, float(finite[0])), max(self.largest, float(finite[-1]))
 
     def merge(self, other: NumberCounts) -> None:
         """Add what was counted in the same bins."""
         self.counts += other.counts
+        self.sums += other.sums
         self.missing += other.missing
         self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
 
@@ -192,13 +197,23 @@ class CategoryCounts:
 def _numbers(values: np.ndarray, bins: int) -> Numbers:
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return Numbers(edges=[], counts=[0], missing=values.size, scale=1)
+        return Numbers(edges=[], counts=[0], sums=[0], missing=values.size, scale=1)
     edges = np.unique(np.quantile(finite, np.arange(bins) / bins, method="inverted_cdf"))
     edges = np.append(edges, np.nextafter(finite.max(), np.inf))
     low, high = np.quantile(finite, [0.25, 0.75])
-    counted = NumberCounts(Numbers(edges=edges.tolist(), counts=[], missing=0, scale=1))
+    scale = float(high - low) or float(finite.std()) or 1.0
+    counted = NumberCounts(Numbers(edges=edges.tolist(), counts=[], sums=[], missing=0, scale=scale))
     counted.add(values)
-    return Numbers(edges=edges.tolist(), counts=counted.counts.tolist(), missing=counted.missing, scale=float(high - low) or float(finite.std()) or 1.0)
+    return Numbers(edges=edges.tolist(), counts=counted.counts.tolist(), sums=counted.sums.tolist(), missing=counted.missing, scale=scale)
+
+
+def _sums(ordered: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Sum ordered values between cuts; nothing between two cuts sums to 0."""
+    starts = np.concatenate([[0], cuts])
+    inside = starts[starts < ordered.size]
+    sums = np.zeros(starts.size)
+    sums[: inside.size] = np.add.reduceat(ordered, inside)
+    return np.where(np.diff(starts, append=ordered.size) > 0, sums, 0.0)
 
 
 def _categories(seen: Counter[str | None]) -> Categories:

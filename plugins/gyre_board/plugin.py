@@ -12,12 +12,14 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.models.connection import Connection as AirflowConnection
 from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI, HTTPException
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
-from gyre.connections import Connection
+from gyre.clients.object_store import lake_objects
+from gyre.connections import Connection, ask_also, connection
 from gyre.journal import Journal
 from gyre.journal.questions import summary
 from gyre.runtime.connections import JOURNAL_CONNECTION
+from gyre.settings import settings
 from gyre.specs import load_use_cases
 
 STATIC = Path(__file__).parent / "static"
@@ -27,13 +29,14 @@ app = FastAPI(title="Gyre board", docs_url=None, redoc_url=None, openapi_url=Non
 may_read = Depends(requires_access_dag(method="GET"))
 
 
+def _from_airflow(conn_id: str) -> Connection | None:
+    found = AirflowConnection.get_connection_from_secrets(conn_id)
+    return Connection(conn_id, found.conn_type, found.host, found.port, found.login, found.password, found.schema, dict(found.extra_dejson))
+
+
 def _journal() -> Journal:
-    conn = AirflowConnection.get_connection_from_secrets(JOURNAL_CONNECTION)
-    return Journal(
-        Connection(
-            conn_id=JOURNAL_CONNECTION, conn_type="postgres", host=conn.host, port=conn.port, login=conn.login, password=conn.password, schema=conn.schema
-        ).postgres_uri
-    )
+    ask_also(_from_airflow)
+    return Journal(connection(JOURNAL_CONNECTION).postgres_uri)
 
 
 @app.get("/")
@@ -59,6 +62,19 @@ def entries(name: str) -> list[dict[str, Any]]:
         raise HTTPException(404, f"There is no use case '{name}'.")
     newest = _journal().entries(name, newest_first=True, limit=RECENT)
     return [{"at": e.at, "kind": e.kind, "key": e.key, "body": e.body} for e in newest]
+
+
+@app.get("/use_cases/{name}/page", dependencies=[may_read], response_class=HTMLResponse)
+def report(name: str, uri: str) -> HTMLResponse:
+    """Show a report or a validation page of a use case, as it lies in the lake. It comes without scripts, and none would run."""
+    if not name.isidentifier() or not uri.startswith(f"{settings().lake_uri}/{name}/") or not uri.endswith(".html") or ".." in uri:
+        raise HTTPException(404, f"'{uri}' is no page of the use case '{name}'.")
+    ask_also(_from_airflow)
+    try:
+        content = lake_objects(uri).read(uri)
+    except FileNotFoundError as error:
+        raise HTTPException(404, f"There is no page {uri} any more.") from error
+    return HTMLResponse(content, headers={"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"})
 
 
 class GyreBoard(AirflowPlugin):

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.gyre.train.conftest import CODE, USE_CASE, Workshop, labelled_frame
 
 from gyre.clients.mlflow import Registry
 from gyre.clients.object_store import lake_objects
@@ -18,15 +17,14 @@ from gyre.lake import PARTITION, Lake
 from gyre.settings import Settings
 from gyre.specs import load_use_case
 from gyre.specs.train_messages import TrainingRequest, TrainingResult
+from tests.gyre.train.conftest import CODE, USE_CASE, Workshop, forget_use_cases, labelled_frame
 
 pytestmark = pytest.mark.stack
 
 # Where a try is killed: just after the call of that name has come back.
 STOPS = {
-    "run made": "gyre.jobs.train.rows.read",
     "model logged": "gyre.jobs.train.log_model",
     "registered": "gyre.jobs.train.register",
-    "everything but the result": "gyre.clients.mlflow.Registry.set_alias",
 }
 KILLED_AT = """
 import os, signal, sys
@@ -59,7 +57,12 @@ def shop(stack, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     lake = Lake.of(name)
     rows = from_pandas(labelled_frame("binary"))
     write_deltalake(lake.uri("labelled"), rows, partition_by=[PARTITION], storage_options=dict(lake.options), mode="overwrite")
-    return Workshop(load_use_case(name, Settings({**stack.environment, "GYRE_USE_CASES": str(folder.parent)})), lake, folder.parent)
+    forget_use_cases()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder.parent.parent))
+        use_case = load_use_case(name, Settings({**stack.environment, "GYRE_USE_CASES": str(folder.parent)}))
+    forget_use_cases()
+    return Workshop(use_case, lake, folder.parent)
 
 
 def job(stack, shop: Workshop, request: TrainingRequest, code: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -22,10 +23,8 @@ def build(context: Path, service: str, name: str, version: str, home: Path, targ
     import bentoml
     from bentoml.exceptions import NotFound
 
-    try:
+    with suppress(NotFound):
         bentoml.bentos.delete(f"{name}:{version}")  # a build that was killed half way
-    except NotFound:
-        pass
     built = bentoml.bentos.build(
         service,
         name=name,

@@ -97,7 +97,8 @@ class Envoy:
                 return
             time.sleep(POLL_S)
         raise TimeoutError(
-            f"Envoy did not take up {self.folder / f'{kind}.json'} within {self.confirm_s:g} s (its admin interface: {self.admin}). Fix: `gyre status`, `gyre logs envoy`."
+            f"Envoy did not take up {self.folder / f'{kind}.json'} within {self.confirm_s:g} s (its admin interface: {self.admin}). "
+            "Fix: `gyre status`, `gyre logs envoy`."
         )
 
     def _taken_up(self, kind: str) -> str | None:
@@ -107,7 +108,7 @@ class Envoy:
         except (httpx.TransportError, ValueError):
             return None
         section = f"{TYPES}.admin.v3.{'ClustersConfigDump' if kind == 'cds' else 'RoutesConfigDump'}"
-        config = next((c for c in dump["configs"] if c["@type"] == section), {})
+        config: dict[str, Any] = next((c for c in dump["configs"] if c["@type"] == section), {})
         versions = [config, *config.get("dynamic_route_configs", [])]
         return next((str(v["version_info"]) for v in versions if "version_info" in v), None)
 

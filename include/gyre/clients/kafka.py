@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,17 +69,22 @@ class Topic:
         """Give the messages of these offset ranges [start, end), in batches; each partition's in its order.
 
         Raises:
-            SourceUnreadable: If the broker stops answering, or an offset is gone.
+            SourceUnreadable: If an offset is gone, or reading is not allowed.
+            TimeoutError: If the broker gives nothing any more; trying again may help.
         """
         from confluent_kafka import TopicPartition
 
         left = {p: span for p, span in ranges.items() if span[0] < span[1]}
         self._consumer.assign([TopicPartition(self.name, p, start) for p, (start, _) in left.items()])
+        heard = time.monotonic()
         while left:
             messages = self._consumer.consume(batch, timeout=1.0)
             records = [Record(int(m.partition()), int(m.offset()), m.value()) for m in messages if self._good(m) and m.partition() in left]  # type: ignore[arg-type]
             yield [record for record in records if record.offset < left[record.partition][1]]
+            heard = time.monotonic() if records else heard
             self._drop_finished(left)
+            if left and time.monotonic() - heard > TIMEOUT_S:
+                raise TimeoutError(f"Topic '{self.name}': nothing came for {TIMEOUT_S:.0f} s, with {left} still to read.")
 
     def _good(self, message: Any) -> bool:
         if message.error() is None:

@@ -33,7 +33,10 @@ COLUMNS = """
     SELECT a.attname, regexp_replace(format_type(a.atttypid, NULL), '\\(.*', '')
     FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-TABLES = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') LIMIT 500"
+TABLES = """
+    SELECT CASE schemaname WHEN 'public' THEN tablename ELSE schemaname || '.' || tablename END
+    FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') LIMIT 500
+"""
 
 
 def quoted(name: str) -> str:

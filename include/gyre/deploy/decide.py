@@ -8,7 +8,7 @@ from typing import Any
 from gyre.clients.mlflow import MLFLOW_CONNECTION, Registry
 from gyre.deploy.local import LocalServing
 from gyre.deploy.lock import exclusive
-from gyre.deploy.promotion import Intent, Promotion
+from gyre.deploy.promotion import Intent, Promotion, retire
 from gyre.deploy.serving import Place
 from gyre.errors import BadParameters, NothingToDo
 from gyre.journal import Journal, Kind
@@ -31,7 +31,8 @@ def ask(use_case: UseCase, run: Run, journal: Journal, given: Any) -> BentoReque
     """
     evaluation = _evaluation(given)
     if not evaluation["passed"] and not evaluation["forced"]:
-        raise NothingToDo(f"version {evaluation['version']} stays challenger: {'; '.join(evaluation['failed'])}. The journal keeps it as evaluation {evaluation['evaluation']}")
+        why = "; ".join(evaluation["failed"])
+        raise NothingToDo(f"version {evaluation['version']} stays challenger: {why}. The journal keeps it as evaluation {evaluation['evaluation']}")
     return BentoRequest(
         job="bento",
         job_id=run.job_id,
@@ -65,7 +66,9 @@ def promote(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[s
     with exclusive(here.home, use_case.name, WAIT_S):
         promotion_id = _id(journal, use_case, run)
         finished = journal.get(use_case.name, Kind.PROMOTION_FINISHED, promotion_id)
-        if finished is not None:
+        if finished is not None:  # a try that was killed while it tidied up
+            serves = serving(journal, use_case.name)
+            retire(use_case, place(), {serves.champion, serves.previous})
             return finished.body
         _settle_others(journal, use_case, promotion_id)
         intent = _intent(journal, use_case, run, promotion_id, evaluation, BentoFile.model_validate(built["bento"]))

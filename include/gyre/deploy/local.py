@@ -27,6 +27,7 @@ from gyre.stack.layout import Layout
 
 PORTS = 100
 LAST_LINES = 15
+FAILED = "failed.txt"  # as in gyre.serving.failure
 ALIVE = {"STARTING", "RUNNING", "BACKOFF"}  # BACKOFF: the supervisor is about to try again
 
 
@@ -65,6 +66,7 @@ class LocalServing:
             _unpack(bento, folder)
         with self._lock("ports"):
             facts = self._supervisor.programs().get(name)
+            (folder / "src" / FAILED).unlink(missing_ok=True)
             port = int(facts["port"]) if facts else self._free_port()
             self._supervisor.run(self._program(use_case, version, bento, folder, port))
         return self.running(use_case)[version]
@@ -94,7 +96,9 @@ class LocalServing:
         }
 
     def why_dead(self, use_case: UseCase, version: int) -> str | None:
-        """Give the supervisor's verdict, once it starts the process no more."""
+        """Give the supervisor's verdict, once it starts the process no more, or what the process itself left word of."""
+        for note in (self._root / "bentos").glob(f"{use_case.name}-{version}-*/src/{FAILED}"):
+            return f"its model cannot be loaded:\n{note.read_text()}"
         state = self._supervisor.states().get(f"{use_case.name}-{version}", "UNKNOWN")
         return None if state in ALIVE else f"its process is {state}"
 
@@ -170,7 +174,9 @@ def _unpack(bento: BentoFile, folder: Path) -> None:
     content = lake_objects(bento.uri).read(bento.uri)
     found = hashlib.sha256(content).hexdigest()
     if found != bento.sha256:
-        raise PromotionFailed(f"{bento.uri} is not the Bento that was built: its hash is {found[:12]}..., not {bento.sha256[:12]}.... Fix: delete it and deploy again.")
+        raise PromotionFailed(
+            f"{bento.uri} is not the Bento that was built: its hash is {found[:12]}..., not {bento.sha256[:12]}.... Fix: delete it and deploy again."
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
     partial.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(content)) as archive:

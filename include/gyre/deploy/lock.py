@@ -29,7 +29,9 @@ def exclusive(home: Path, use_case: str, wait_s: float) -> Iterator[None]:
             if wait_s <= 0:
                 raise NothingToDo(f"a promotion of '{use_case}' is under way")
             if time.monotonic() > deadline:
-                raise PromotionFailed(f"Another promotion or reconciliation of '{use_case}' is under way for more than {wait_s:g} s. Fix: see its log, then try again.")
+                raise PromotionFailed(
+                    f"Another promotion or reconciliation of '{use_case}' is under way for more than {wait_s:g} s. Fix: see its log, then try again."
+                )
             time.sleep(POLL_S)
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -49,7 +50,8 @@ def _schema(use_case: UseCase, version: int, schema: dict[str, Any]) -> Gate:
 
 def _answers(use_case: UseCase, endpoint: Endpoint, sample: Sample) -> Gate:
     answered = [_plain(use_case, p) for p in endpoint.predict(sample.rows)["predictions"]]
-    furthest = max(_distance(use_case, there, here) for there, here in zip(sample.predictions, answered, strict=True))
+    expected: Sequence[list[float] | float] = sample.predictions
+    furthest = max(_distance(use_case, there, here) for there, here in zip(expected, answered, strict=True))
     return Gate(
         name="service_answers",
         passed=furthest <= TOLERANCE,

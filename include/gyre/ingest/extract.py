@@ -30,7 +30,9 @@ def extract(use_case: UseCase, interval: Interval, job_id: str, lake: Lake) -> l
 
 def _extract_topic(name: str, spec: Topic, interval: Interval, use_case: UseCase, lake: Lake) -> SourceExtract:
     """Land a topic whole; its extract is its table at this version."""
+    from pyarrow.parquet import filters_to_expression
+
     landed = land(name, spec, use_case.schedule.grid, lake)
     table = lake.table("sources", name, version=landed.version)
-    rows = table.to_pyarrow_dataset(partitions=in_cells(interval)).count_rows() if table else 0
+    rows = table.to_pyarrow_dataset().count_rows(filter=filters_to_expression(in_cells(interval))) if table else 0
     return SourceExtract(source=name, uri=lake.uri("sources", name), version=landed.version, rows=rows, unreadable=landed.unreadable)

@@ -47,7 +47,7 @@ def land(name: str, spec: Topic, grid: Grid, lake: Lake) -> Landed:
     rows = unreadable = 0
     with kafka.Topic.open(connection(spec.connection), spec.topic) as topic:
         high = {partition: end for partition, (_, end) in topic.offsets().items()}
-        table = _open_or_create(name, spec, lake)
+        table = _open_or_create(lake, "sources", name, schema=_landing_schema(spec), by=PARTITION)
         for _ in range(TRIES):
             table, added, bad, finished = _land_new(name, spec, grid, lake, topic, table)
             rows, unreadable = rows + added, unreadable + bad
@@ -57,16 +57,22 @@ def land(name: str, spec: Topic, grid: Grid, lake: Lake) -> Landed:
     return Landed(rows, unreadable, table.version())
 
 
-def _open_or_create(name: str, spec: Topic, lake: Lake) -> DeltaTable:
-    import pyarrow as pa
+def _open_or_create(lake: Lake, *parts: str, schema: pa.Schema, by: str | None = None) -> DeltaTable:
+    """Open a table, or make it; two that make it at once end with one."""
     from deltalake import DeltaTable
 
-    table = lake.table("sources", name)
-    if table is not None:
-        return table
-    schema = arrow_schema(spec.fields).append(pa.field("_epoch", pa.int32())).append(pa.field(PARTITION, pa.string()))
-    DeltaTable.create(lake.uri("sources", name), schema=schema, mode="ignore", partition_by=[PARTITION], storage_options=dict(lake.options))
-    return DeltaTable(lake.uri("sources", name), storage_options=dict(lake.options))
+    table = lake.table(*parts)
+    if table is None:
+        options = dict(lake.options)
+        DeltaTable.create(lake.uri(*parts), schema=schema, mode="ignore", partition_by=by, storage_options=options)
+        table = DeltaTable(lake.uri(*parts), storage_options=options)
+    return table
+
+
+def _landing_schema(spec: Topic) -> pa.Schema:
+    import pyarrow as pa
+
+    return arrow_schema(spec.fields).append(pa.field("_epoch", pa.int32())).append(pa.field(PARTITION, pa.string()))
 
 
 def _land_new(name: str, spec: Topic, grid: Grid, lake: Lake, topic: kafka.Topic, table: DeltaTable) -> tuple[DeltaTable, int, int, bool]:
@@ -78,8 +84,9 @@ def _land_new(name: str, spec: Topic, grid: Grid, lake: Lake, topic: kafka.Topic
     try:
         for part in _parts(ranges):
             good, bad = _read(topic, part, spec)
-            _set_aside(name, spec, lake, bad, epoch)
-            table = _append(table, good, spec, grid, epoch, {p: end for p, (_, end) in part.items()})
+            ends = {p: end for p, (_, end) in part.items()}
+            _set_aside(name, spec, lake, bad, epoch, ends)
+            table = _append(table, good, spec, grid, epoch, ends)
             rows, unreadable = rows + good.num_rows, unreadable + len(bad)
     except CommitFailedError as error:
         log.info("%s: another run landed messages meanwhile (%s); going on from where it ended.", name, error)
@@ -133,22 +140,22 @@ def _append(table: DeltaTable, rows: pa.Table, spec: Topic, grid: Grid, epoch: i
     return table
 
 
-def _set_aside(name: str, spec: Topic, lake: Lake, bad: list[Rejected], epoch: int) -> None:
-    """Keep unreadable messages. Written before the offsets move: what a crash repeats is dropped by its offset."""
+def _set_aside(name: str, spec: Topic, lake: Lake, bad: list[Rejected], epoch: int, ends: dict[int, int]) -> None:
+    """Keep unreadable messages, each once, by the same kind of transaction; before the offsets move, so that none is lost."""
     import pyarrow as pa
     from deltalake import write_deltalake
 
     if not bad:
         return
-    rows = rejected_rows(bad, spec.topic)
-    rows = rows.append_column("_epoch", pa.array([epoch] * rows.num_rows, pa.int32()))
-    existing = lake.table("rejected", name)
-    if existing is not None:
-        known = {(r["_epoch"], r["_partition"], r["_offset"]) for r in existing.to_pyarrow_table(columns=["_epoch", "_partition", "_offset"]).to_pylist()}
-        fresh = [(epoch, r.record.partition, r.record.offset) not in known for r in bad]
-        rows = rows.filter(pa.array(fresh))
-    write_deltalake(lake.uri("rejected", name), rows, mode="append", storage_options=dict(lake.options))
-    log.warning("%s: %s messages cannot be read and are kept in rejected/%s; the first: %s", name, len(bad), name, bad[0].reason)
+    schema = rejected_rows([], spec.topic).schema.append(pa.field("_epoch", pa.int32()))
+    table = _open_or_create(lake, "rejected", name, schema=schema)
+    kept = {partition: table.transaction_version(_transaction(partition, epoch)) or 0 for partition in ends}
+    fresh = [each for each in bad if each.record.offset >= kept[each.record.partition]]
+    if not fresh:
+        return
+    rows = rejected_rows(fresh, spec.topic).append_column("_epoch", pa.array([epoch] * len(fresh), pa.int32()))
+    write_deltalake(table, rows, mode="append", commit_properties=_offsets(ends, epoch))
+    log.warning("%s: %s messages cannot be read and are kept in rejected/%s; the first: %s", name, len(fresh), name, fresh[0].reason)
 
 
 def _transaction(partition: int, epoch: int) -> str:

@@ -82,7 +82,7 @@ def _events(use_case: UseCase, lake: Lake, window: Interval) -> pd.DataFrame:
     table = lake.table("sources", use_case.labels.source)
     if table is None:
         raise SourceUnreadable(f"Nothing of the label source '{use_case.labels.source}' is in the lake yet. Fix: run '{use_case.name}__ingest' first.")
-    rows = table.to_pyarrow_table(partitions=[(PARTITION, ">=", since)])
+    rows = table.to_pyarrow_table(filters=[(PARTITION, ">=", since)])
     order = [(name, "ascending") for name in ("_epoch", "_partition", "_offset", PARTITION) if name in rows.column_names]
     rows = rows.sort_by(order)
     return rows.select([name for name in rows.column_names if not name.startswith("_")]).to_pandas()
@@ -128,7 +128,7 @@ def _read(lake: Lake, name: str, window: Interval) -> pl.DataFrame | None:
     table = lake.table(name)
     if table is None:
         return None
-    rows = pl.from_arrow(table.to_pyarrow_table(partitions=in_cells(window)))
+    rows = pl.from_arrow(table.to_pyarrow_table(filters=in_cells(window)))
     assert isinstance(rows, pl.DataFrame)  # noqa: S101 - a table with columns, never a series
     return rows
 

@@ -88,26 +88,34 @@ def kolmogorov_smirnov(reference: np.ndarray, current: np.ndarray) -> np.ndarray
     return np.asarray(np.abs(_cumulative_difference(reference, current)).max(axis=-1))
 
 
-def wasserstein(reference: np.ndarray, current: np.ndarray, bounds: np.ndarray, scale: float) -> np.ndarray:
+def wasserstein(reference: np.ndarray, current: np.ndarray, reference_means: np.ndarray, current_means: np.ndarray, scale: float) -> np.ndarray:
     """First Wasserstein distance (earth mover's), divided by the reference's interquartile range; from 0, without bound.
 
-    The area between the two cumulative shares, each taken as straight within a bin. The interquartile range, and not the standard deviation,
-    because one wrong value (a wind of 1,048 mph) would inflate the latter and hide what follows.
+    The area between the two cumulative shares, with each bin's rows at their own mean: so the outermost bins, which have no end, count as what
+    they hold. The interquartile range, and not the standard deviation, because one wrong value (a wind of 1,048 mph) would inflate the latter
+    and hide what follows.
 
     Args:
         reference: Counts. Shape (k,).
         current: Counts. Shape (..., k).
-        bounds: Smallest value, the inner edges, largest value. Shape (k + 1,), ascending.
+        reference_means: Mean of each bin, within it; of an empty one any value within it. Shape (k,).
+        current_means: The same. Shape (..., k).
         scale: The reference's interquartile range.
 
     Source: Vallender, "Calculation of the Wasserstein distance between probability distributions on the line" (1974).
     """
-    difference = _cumulative_difference(reference, current)
-    left = np.concatenate([np.zeros_like(difference[..., :1]), difference[..., :-1]], axis=-1)
-    size = np.abs(left) + np.abs(difference)
-    crossing = np.divide(left**2 + difference**2, size, out=np.zeros_like(size), where=size > 0)
-    height = np.where(left * difference >= 0, size, crossing) / 2
-    return np.asarray((height * np.diff(bounds)).sum(axis=-1) / scale)
+    r, c = np.broadcast_arrays(shares(reference), -shares(current))
+    at = np.stack(np.broadcast_arrays(reference_means, current_means), axis=-1)
+    mass = np.take_along_axis(np.stack([r, c], axis=-1), np.argsort(at, axis=-1), axis=-1)
+    shape = (*at.shape[:-2], -1)
+    places, steps = np.sort(at, axis=-1).reshape(shape), np.cumsum(mass.reshape(shape), axis=-1)
+    return np.asarray((np.abs(steps[..., :-1]) * np.diff(places, axis=-1)).sum(axis=-1) / scale)
+
+
+def means_of(counts: np.ndarray, sums: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Give the mean of each bin; of an empty one its lower edge. Shapes (..., k), (..., k), (k - 1,) -> (..., k)."""
+    lower = np.broadcast_to(np.concatenate([edges[:1], edges]), counts.shape)
+    return np.asarray(np.divide(sums, counts, out=lower.astype(float), where=counts > 0))
 
 
 def _cumulative_difference(reference: np.ndarray, current: np.ndarray) -> np.ndarray:

@@ -32,13 +32,12 @@ def number_drift(name: str, known: Numbers, seen: NumberCounts) -> FeatureDrift:
     before, now = np.array(known.counts), seen.counts
     psi, js = grouped(before, known.missing, now, np.asarray(seen.missing))
     comparable = before.sum() and now.sum()
-    bounds = np.concatenate([[min(seen.smallest, seen.edges[0])], seen.edges, [max(seen.largest, seen.edges[-1])]]) if comparable else seen.edges
     return FeatureDrift(
         feature=name,
         psi=float(psi),
         js=float(js),
         ks=float(distances.kolmogorov_smirnov(before, now)) if comparable else None,
-        wasserstein=float(distances.wasserstein(before, now, bounds, known.scale)) if comparable else None,
+        wasserstein=float(moved(known, now, seen.sums)) if comparable else None,
         missing=_share(seen.missing, now.sum() + seen.missing),
         missing_before=_share(known.missing, before.sum() + known.missing),
     )
@@ -71,6 +70,13 @@ def grouped(before: np.ndarray, missing_before: int, now: np.ndarray, missing: n
     reference = np.append(distances.merged(before, group), missing_before)
     current = np.concatenate([distances.merged(now, group), np.asarray(missing)[..., np.newaxis]], axis=-1)
     return distances.psi(reference, current), distances.jensen_shannon(reference, current)
+
+
+def moved(known: Numbers, now: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Compute the Wasserstein distance from counts and sums of shape (..., k)."""
+    before, edges = np.array(known.counts), np.array(known.edges)
+    means = distances.means_of(before, np.array(known.sums), edges)
+    return distances.wasserstein(before, now, means, distances.means_of(now, sums, edges), known.scale)
 
 
 def _share(part: float, whole: float) -> float:

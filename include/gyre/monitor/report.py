@@ -79,7 +79,7 @@ def _asked(use_case: UseCase, result: MonitorResult) -> str:
         return ""
     day = _day(proposed.window_end, use_case.schedule.zone)
     return (
-        f"<p><b>A new model is asked for</b>: rule {escape(proposed.rule)} first held the night after {day:%-d %B %Y}, "
+        f"<p><b>The rules ask for a new model</b>: rule {escape(proposed.rule)} first held the night after {day:%-d %B %Y}, "
         f"{_words(proposed.statistic)} {proposed.value:.3f} against a threshold of {proposed.threshold:.3f} on {proposed.rows:,} rows.</p>"
     )
 

@@ -3,8 +3,9 @@
 Rows of one day share its weather, so a window's effective size is far below its number of rows, and a threshold calibrated on random rows cries
 wolf. So whole blocks are drawn, with replacement, as many as a window holds; the threshold is the quantile of the statistic over such windows that
 leaves `false_alarm_rate` of them beyond it. The held-out rows are themselves but a few blocks of what there might have been, so each window is drawn
-from blocks that were weighed at random first: without that, seven days claim to know a threshold they do not. Known limit: a week of days
-shows nothing of a season; `k` of `n` nights and a longer `training.validation` help.
+from blocks that were weighed at random first: without that, seven days claim to know a threshold they do not. Measured on days
+whose luck is drawn independently, 400 weeks each: stated 10 %, seen 5 to 6 % from 7, 14 or 28 held-out days; stated 1 %, seen 2.8, 1.5 and 1.3 %.
+Known limit: a week of days shows nothing of a season; `k` of `n` nights and a longer `training.validation` help.
 
 Sources: Kunsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17 (1989); Rubin, "The Bayesian
 bootstrap", Annals of Statistics 9 (1981).
@@ -20,7 +21,7 @@ import numpy as np
 from gyre.histograms import Counts, Reference
 from gyre.metrics import metric
 from gyre.monitor import drift
-from gyre.monitor.distances import jensen_shannon, kolmogorov_smirnov, psi, wasserstein
+from gyre.monitor.distances import jensen_shannon, kolmogorov_smirnov, psi
 from gyre.monitor.performance import gap_of_means, one_hot
 from gyre.specs.monitoring import Rule
 
@@ -151,9 +152,7 @@ def _numeric(rule: Rule, name: str, held_out: HeldOut, weights: np.ndarray, refe
         return np.full(len(weights), np.nan)
     if rule.statistic == "feature_ks":
         return kolmogorov_smirnov(before, now)
-    low, high = min(s.smallest for s in seen), max(s.largest for s in seen)
-    bounds = np.concatenate([[min(low, known.edges[0])], known.edges, [max(high, known.edges[-1])]])
-    return wasserstein(before, now, bounds, known.scale)
+    return drift.moved(known, now, weights @ np.array([s.sums for s in seen]))
 
 
 def _categorical(rule: Rule, name: str, held_out: HeldOut, weights: np.ndarray, reference: Reference) -> np.ndarray:

@@ -16,6 +16,7 @@ from gyre.specs.deploy_messages import Contender, EvaluateRequest, EvaluateResul
 
 LABELLED = "labelled"  # as in gyre.data, which needs numpy: Airflow's environment has none
 
+
 @dataclass(frozen=True)
 class Wish:
     """What a run's parameters ask for.

@@ -61,7 +61,8 @@ def small_gap(promotion: Promotion, contender: Contender) -> Gate | None:
     return Gate(
         name="train_validation_gap",
         passed=contender.gap <= promotion.max_gap,
-        evidence=f"{promotion.metric} is worse by {contender.gap:.4f} on held-out rows than on those trained on; {promotion.max_gap:g} is allowed",
+        evidence=f"from training to held-out rows {promotion.metric} worsens by {contender.gap:.4f} more than the dummy's does; "
+        f"{promotion.max_gap:g} is allowed",
         values={"gap": contender.gap, "max_gap": promotion.max_gap},
     )
 

@@ -16,17 +16,18 @@ LONGEST_VALUE = 60
 ASKED = 'a JSON object {"rows": [{field: value, ...}, ...]}'
 
 
-@dataclass(frozen=True)
-class Refused(Exception):  # noqa: N818 - an answer to the caller, not a failure of the service
+class Refused(Exception):  # not an error of the service: an answer to the caller
     """A request that cannot be answered.
 
-    Attributes:
+    Args:
         status: HTTP status.
         body: What the caller is told.
     """
 
-    status: int
-    body: dict[str, Any]
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
 
     @classmethod
     def because(cls, status: int, error: str, problems: list[dict[str, Any]] | None = None) -> Refused:
@@ -82,14 +83,14 @@ class RowReader:
         """List what is wrong with one row: nothing, nearly always, so that is found out first."""
         if not isinstance(row, dict):
             return [_problem(index, None, "an object {field: value, ...}", row)]
-        found = []
-        for field in sorted(row.keys() - self._known):
-            found.append(_problem(index, field, f"no such field.{did_you_mean(field, self._known)}", row[field]))
-        for field in sorted(self._required - row.keys()):
-            found.append({"row": index, "field": field, "expected": self._expected(field), "got": "nothing: the field is missing"})
-        for field, value in row.items():
-            if field in self._known and not self._fits(field, value):
-                found.append(_problem(index, field, self._expected(field), value))
+        found = [
+            _problem(index, field, f"one of the model's fields.{did_you_mean(field, self._known)}", row[field]) for field in sorted(row.keys() - self._known)
+        ]
+        found += [
+            {"row": index, "field": field, "expected": self._expected(field), "got": "nothing: the field is missing"}
+            for field in sorted(self._required - row.keys())
+        ]
+        found += [_problem(index, field, self._expected(field), value) for field, value in row.items() if field in self._known and not self._fits(field, value)]
         return found
 
     def _fits(self, field: str, value: Any) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from gyre.frames import model_frame, predict
 from gyre.serving.app import Endpoint, application
+from gyre.serving.failure import LeavesWord
 from gyre.serving.log import PredictionLog
 from gyre.serving.model import load_model
 from gyre.serving.parent import end_with_parent
@@ -51,4 +52,5 @@ class ServedVersion:
 
     def __init__(self) -> None:
         end_with_parent()
-        _endpoints.append(_open())
+        with LeavesWord(HERE):
+            _endpoints.append(_open())

@@ -15,7 +15,7 @@ class Contender(Message):
     Attributes:
         version: In the registry.
         train_end: Event time at which the rows it learned from end; no row before it is fresh.
-        gap: How much worse the promotion metric is on the training's held-out rows than on those trained on, if it said so.
+        gap: The training's own figure: how much the promotion metric worsens from rows trained on to held-out ones; None if it said nothing.
     """
 
     version: int

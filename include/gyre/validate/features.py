@@ -28,7 +28,7 @@ def read_extract(lake: Lake, extract: SourceExtract, interval: Interval) -> pa.T
         return pq.read_table(pa.BufferReader(lake.objects.read(extract.uri)))
     table = lake.table("sources", extract.source, version=extract.version)
     assert table is not None  # noqa: S101 - its version was read when it was landed
-    return table.to_pyarrow_table(partitions=in_cells(interval)).sort_by(ORDER_OF_ARRIVAL)
+    return table.to_pyarrow_table(filters=in_cells(interval)).sort_by(ORDER_OF_ARRIVAL)
 
 
 def with_lookback(use_case: UseCase, lake: Lake, name: str, rows: pa.Table, interval: Interval) -> pa.Table:
@@ -42,7 +42,7 @@ def with_lookback(use_case: UseCase, lake: Lake, name: str, rows: pa.Table, inte
     table = lake.table("sources", name)
     if table is None:
         return rows
-    earlier = table.to_pyarrow_table(partitions=in_cells(Interval(start, interval.start)))
+    earlier = table.to_pyarrow_table(filters=in_cells(Interval(start, interval.start)))
     if isinstance(spec, Topic):
         earlier = earlier.sort_by(ORDER_OF_ARRIVAL)
     return pa.concat_tables([earlier, rows], promote_options="permissive") if earlier.num_rows else rows

@@ -31,12 +31,14 @@ class Outcome:
     Attributes:
         check: The expectation with what was observed; its action is what follows if it failed.
         passed: Whether it held.
+        seen: What was observed.
         arguments: Its bounds, in words.
         rows: Positions of the rows that failed it (of a check of rows).
     """
 
     check: Check
     passed: bool
+    seen: str
     arguments: str
     rows: list[int] = field(default_factory=list)
 
@@ -116,7 +118,7 @@ def _outcome(source: str, result: Any, rows: pd.DataFrame) -> Outcome:
     action: Action = (config.meta or {}).get("on_failure", "block")
     if action == "quarantine" and "unexpected_count" not in found:
         action = "block"
-    columns = _columns(config.kwargs)
+    columns, seen, arguments = _columns(config.kwargs), _observed(found), _arguments(config.kwargs)
     check = Check(
         source=source,
         expectation=config.type,
@@ -124,9 +126,9 @@ def _outcome(source: str, result: Any, rows: pd.DataFrame) -> Outcome:
         failed_rows=int(found["unexpected_count"]) if "unexpected_count" in found else None,
         examples=_examples(rows, failed, columns),
         action=action,
-        observed=_observed(found, len(rows)),
+        observed=f"{seen} (expected: {arguments})" if arguments else seen,
     )
-    return Outcome(check, bool(result.success), _arguments(config.kwargs), failed)
+    return Outcome(check, bool(result.success), seen, arguments, failed)
 
 
 def _exceptions(info: Any) -> Iterator[str]:
@@ -156,9 +158,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _observed(found: dict[str, Any], rows: int) -> str:
+def _observed(found: dict[str, Any]) -> str:
     if "unexpected_count" in found:
-        return f"{found['unexpected_count']:,} of {rows:,} rows"
+        return f"{found['unexpected_count']:,} of {found.get('element_count', 0):,} rows"
     value = found.get("observed_value")
     return f"{value:,.4g}" if isinstance(value, float) else str(value)[:200]
 

@@ -6,6 +6,7 @@ Plain Great Expectations. `_interval` is the cell (here: the day) a row belongs 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -21,8 +22,8 @@ WARN = {"on_failure": "warn"}
 
 # Fewest and most flights a day, Monday to Sunday, with 5 % to spare: 20 % that are silently missing are seen on all but holidays.
 FLIGHTS_A_DAY = [(860, 1060), (720, 1055), (680, 1070), (600, 1060), (625, 1055), (640, 905), (680, 1040)]
-# A day's mean temperature in Fahrenheit was never below, and in Celsius never above, by month.
-COLDEST_DAY = [13, 16, 21, 29, 39, 45, 50, 48, 43, 35, 22, 20]
+# By month: three quarters of a day's temperatures or more were above this in Fahrenheit on every day, and a fifth would be in Celsius.
+FAHRENHEIT = [13, 16, 21, 29, 39, 45, 50, 48, 43, 35, 22, 20]
 
 
 def suites(interval: Interval) -> dict[str, gx.ExpectationSuite]:
@@ -60,8 +61,6 @@ def _flights() -> Iterator[gxe.Expectation]:
     yield gxe.ExpectColumnValuesToNotBeNull(column="tailnum", mostly=0.95, meta=WARN)
     yield gxe.ExpectColumnValuesToBeBetween(column="distance", min_value=10, max_value=5000)
     yield gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="scheduled_arrival", column_B="scheduled_departure")
-    for origin in ORIGINS:
-        yield gxe.ExpectColumnProportionOfNonNullValuesToBeBetween(column="flight_id", min_value=1, row_condition=Column("origin") == origin)
     yield gxe.ExpectColumnDistinctValuesToEqualSet(column="origin", value_set=ORIGINS)
     yield gxe.ExpectColumnMeanToBeBetween(column="distance", min_value=950, max_value=1160)
 
@@ -83,11 +82,12 @@ def _weather() -> Iterator[gxe.Expectation]:
 
 def _weather_each_day(interval: Interval) -> Iterator[gxe.Expectation]:
     for day, local in _days(interval):
-        yield gxe.ExpectColumnMeanToBeBetween(column="temp", min_value=COLDEST_DAY[local.month - 1], row_condition=Column("_interval") == day)
+        yield gxe.ExpectColumnValuesToBeBetween(column="temp", min_value=FAHRENHEIT[local.month - 1], mostly=0.5, row_condition=Column("_interval") == day)
         yield gxe.ExpectTableRowCountToBeBetween(min_value=68, max_value=75, row_condition=Column("_interval") == day, meta=WARN)
 
 
-def _days(interval: Interval):  # type: ignore[no-untyped-def]
+def _days(interval: Interval) -> Iterator[tuple[str, datetime]]:
+    """Give each day as rows name it, and its local date."""
     schedule = flight_delay.schedule
     for cell in schedule.grid.cells(interval):
         yield cell_key(cell.start), cell.start.astimezone(schedule.zone)

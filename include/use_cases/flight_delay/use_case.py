@@ -70,8 +70,8 @@ flight_delay = UseCase(
         rule="better",
         min_rows=1000,
         block=timedelta(days=1),
-        max_gap=0.1,
-        max_calibration_error=0.1,
+        max_gap=0.05,
+        max_calibration_error=0.15,
     ),
     monitoring=Monitoring(
         rules=[

@@ -8,6 +8,12 @@ def histogram(values, edges):
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
+def counts_and_means(values, edges):
+    counts = histogram(values, edges)
+    sums = np.bincount(np.searchsorted(edges, values, side="right"), values, minlength=len(edges) + 1)
+    return counts, distances.means_of(counts, sums, edges)
+
+
 @pytest.fixture
 def two():
     generator = np.random.default_rng(0)
@@ -46,17 +52,23 @@ def test_ks_from_bins_is_near_the_exact_one_and_never_above_it(two, edges):
 
 def test_wasserstein_from_bins_is_near_the_exact_one(two, edges):
     stats = pytest.importorskip("scipy.stats")
-    bounds = np.r_[min(map(np.min, two)), edges, max(map(np.max, two))]
-    found = distances.wasserstein(histogram(two[0], edges), histogram(two[1], edges), bounds, 2.0)
-    assert found == pytest.approx(stats.wasserstein_distance(*two) / 2, rel=0.02)
+    counts, means = zip(*(counts_and_means(values, edges) for values in two), strict=True)
+    found = distances.wasserstein(*counts, *means, 2.0)
+    assert found == pytest.approx(stats.wasserstein_distance(*two) / 2, rel=0.005)
 
 
 def test_many_windows_at_once_are_measured_as_each_alone(two, edges):
     before = histogram(two[0], edges)
     many = np.array([histogram(part, edges) for part in np.array_split(two[1], 5)])
-    bounds = np.r_[-9, edges, 9]
-    for distance in (distances.psi, distances.jensen_shannon, distances.kolmogorov_smirnov, lambda r, c: distances.wasserstein(r, c, bounds, 1)):
+    for distance in (distances.psi, distances.jensen_shannon, distances.kolmogorov_smirnov, distances.total_variation):
         assert distance(before, many) == pytest.approx([float(distance(before, one)) for one in many])
+
+
+def test_wasserstein_of_many_windows_is_that_of_each_alone(two, edges):
+    before, means = counts_and_means(two[0], edges)
+    parts = [counts_and_means(part, edges) for part in np.array_split(two[1], 5)]
+    many = distances.wasserstein(before, np.array([c for c, _ in parts]), means, np.array([m for _, m in parts]), 1)
+    assert many == pytest.approx([float(distances.wasserstein(before, c, means, m, 1)) for c, m in parts])
 
 
 def test_bins_are_merged_to_about_ten_of_equal_share(two, edges):
