@@ -65,7 +65,7 @@ def timed(name: str, work: Callable[[], Any]) -> Any:
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{name:<44} {time.perf_counter() - wall:7.2f} s wall {time.process_time() - cpu:7.2f} s CPU   peak {peak:6.0f} MB")  # noqa: T201
+    print(f"{name:<44} {time.perf_counter() - wall:7.2f} s wall {time.process_time() - cpu:7.2f} s CPU   peak {peak:6.0f} MB")
     return result
 
 
@@ -87,7 +87,7 @@ def main() -> None:
     by_name = {drift.feature: drift for drift in found}
     ks = max(abs((by_name[n].ks or 0) - e[0]) for n, e in zip(FEATURES.numeric, exact, strict=True))
     moved = max(abs((by_name[n].wasserstein or 0) * reference.numeric[n].scale / e[1] - 1) for n, e in zip(FEATURES.numeric, exact, strict=True))
-    print(f"largest difference from the exact one: KS {ks:.5f}, Wasserstein {moved:.2%}")  # noqa: T201
+    print(f"largest difference from the exact one: KS {ks:.5f}, Wasserstein {moved:.2%}")
     if importlib.util.find_spec("evidently"):
         timed("evidently: PSI alone", lambda: evidently(before, current))
 

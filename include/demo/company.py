@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -93,7 +94,8 @@ class Company:
     def _fill_tables(self) -> None:
         with self._connect() as db:
             db.execute(TABLES)
-            for table, rows in (("flights", lambda: self._flights.select(SCHEDULE)), ("planes", flights_2013.planes)):
+            tables: dict[str, Callable[[], pl.DataFrame]] = {"flights": lambda: self._flights.select(SCHEDULE), "planes": flights_2013.planes}
+            for table, rows in tables.items():
                 if not db.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone()[0]:  # type: ignore[index]  # noqa: S608 - two constants
                     _copy(db, table, rows())
 
@@ -121,7 +123,8 @@ class Company:
 
     def _make_topic(self) -> None:
         from confluent_kafka import KafkaError, KafkaException
-        from confluent_kafka.admin import AdminClient, NewTopic
+        from confluent_kafka.admin import AdminClient
+        from confluent_kafka.cimpl import NewTopic
 
         admin = AdminClient(_kafka(self.connections))
         try:
@@ -215,7 +218,7 @@ def _weather_path(day: date) -> str:
 
 
 def _copy(db: psycopg.Connection[Any], table: str, rows: pl.DataFrame) -> None:
-    with db.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:  # type: ignore[arg-type]
+    with db.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:
         copy.write(rows.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%SZ"))
 
 

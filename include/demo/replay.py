@@ -115,7 +115,8 @@ class Replay:
 
     def promoted(self, after: int) -> Entry:
         """Wait for a promotion that was finished after an entry of the journal."""
-        return self.until("a promotion", lambda: next((e for e in self.entries(Kind.PROMOTION_FINISHED) if e.id > after), None))
+        found: Entry = self.until("a promotion", lambda: next((e for e in self.entries(Kind.PROMOTION_FINISHED) if e.id > after), None))
+        return found
 
     def first_model(self) -> None:
         """History in, first model out: ingest, and the rest follows by itself."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from gyre.journal import Journal, Kind
 from gyre.journal.questions import serving, training_of, trainings
+from gyre.layout import Layout
 from gyre.settings import settings
-from gyre.stack.layout import Layout
 
 
 def verdict(body: dict[str, Any]) -> str:

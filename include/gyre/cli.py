@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from gyre.errors import GyreError, StackError
+from gyre.layout import Layout
 from gyre.settings import settings
-from gyre.stack.layout import Layout
 
 app = typer.Typer(help="Gyre: models that keep themselves up to date.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -19,7 +19,7 @@ from gyre.journal import Journal
 from gyre.settings import REPOSITORY, Settings
 from gyre.stack.airflow_api import AirflowApi
 
-PORT_BASE = "38000"
+PORT_BASE = "18000"  # below the ports that systems give to clients
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def traffic_of(cluster: str, admin: str | None = None) -> Traffic | None:
     """
     import httpx
 
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request helps nobody on call
     address = admin or settings().url("envoy_admin")
     wanted = {"format": "json", "filter": rf"^cluster\.{cluster}\.upstream_rq_(completed|5xx|time)$"}
     try:

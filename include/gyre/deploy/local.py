@@ -20,10 +20,10 @@ from gyre.clients.object_store import lake_objects
 from gyre.clients.supervisor import Program, Supervisor
 from gyre.deploy.serving import Instance
 from gyre.errors import EnvironmentNotBuilt, PromotionFailed
+from gyre.layout import Layout
 from gyre.settings import Settings
 from gyre.specs.deploy_messages import BentoFile
 from gyre.specs.use_case import UseCase
-from gyre.stack.layout import Layout
 
 PORTS = 100
 LAST_LINES = 15

@@ -120,7 +120,8 @@ class Reconciliation:
         except (GyreError, FileNotFoundError) as error:
             found.person.append(f"version {version} {lack}, and does not come up again: {error}")
         else:
-            found.done.append(f"version {version} {lack}: started again")
+            # a process that lives goes on with what it has loaded; its next start finds the files
+            found.done.append(f"version {version} {lack}: {'they were put back' if instance is not None and instance.alive else 'started again'}")
 
     def _have_routed(self, version: int, found: Findings) -> None:
         routed = self.place.routed(self.use_case)

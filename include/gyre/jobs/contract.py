@@ -73,7 +73,7 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
         result = work(request)
     except GyreError as error:
         objects.write(error_uri(uri), JobError(kind=type(error).__name__, message=str(error), retry=False).model_dump_json().encode())
-        log.error("%s", error)
+        log.error("%s", error)  # noqa: TRY400 - its text is for the person who mends it; a traceback would hide it
         raise SystemExit(2) from error
     objects.write(result_uri(uri), result.model_dump_json(indent=1).encode())
     log.info("Done in %.1f s.", time.monotonic() - began)

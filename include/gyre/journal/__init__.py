@@ -51,7 +51,7 @@ class Journal:
         """Create what is missing. May be run any number of times, by several at once."""
         with self._connect() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(7103901)")
-            connection.execute(files("gyre.journal").joinpath("schema.sql").read_text())  # type: ignore[arg-type]
+            connection.execute(files("gyre.journal").joinpath("schema.sql").read_text())
 
     def add(self, use_case: str, kind: Kind, key: str, body: Mapping[str, Any]) -> bool:
         """Add an entry, unless one of the same use case, kind and key is there; tell whether it was added."""
@@ -88,7 +88,7 @@ class Journal:
         """  # noqa: S608 - only the order is put in, from two constants
         given = {"use_case": use_case, "kinds": [k.value for k in kinds] or None, "key": key, "after": after, "limit": limit}
         with self._connect() as connection:
-            rows = connection.execute(query, given).fetchall()  # type: ignore[arg-type]
+            rows = connection.execute(query, given).fetchall()
         for id_, at, of, kind, key_, body in rows:
             yield Entry(id_, at, of, Kind(kind), key_, body)
 

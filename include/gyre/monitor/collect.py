@@ -52,7 +52,7 @@ def collect(use_case: UseCase, lake: Lake, logs: Path) -> Collected:
     validated = lake.table("validated")
     if validated is None:
         return Collected()
-    types = _types(validated)
+    types = _types(validated, lake)
     predictions, aside = lake.table(PREDICTIONS), lake.table(ASIDE)
     total = Collected()
     for lines, ends in _batches(_new_lines(log_files(logs), predictions)):
@@ -123,11 +123,11 @@ def _append(lake: Lake, name: str, rows: pl.DataFrame, ends: dict[str, int], **h
     )
 
 
-def _types(validated: DeltaTable) -> dict[str, Any]:
+def _types(validated: DeltaTable, lake: Lake) -> dict[str, Any]:
     """Give the columns' types, as the validated rows have them."""
     import polars as pl
 
-    return dict(pl.scan_delta(validated).collect_schema())
+    return dict(pl.scan_delta(validated, storage_options=dict(lake.options) or None).collect_schema())
 
 
 def _aside_frame(unusable: list[Aside]) -> pl.DataFrame:

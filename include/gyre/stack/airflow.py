@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 
+from gyre.layout import write_private
 from gyre.settings import REPOSITORY
 from gyre.stack import environments, steps
 from gyre.stack.component import Component, Program
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 ROLES = {"api-server": "metadatabase", "scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 

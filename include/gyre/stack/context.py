@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from gyre.layout import Layout
 from gyre.settings import Settings, settings
 from gyre.stack import secrets
-from gyre.stack.layout import Layout
 from gyre.stack.secrets import Secrets
 
 MARKER = "GYRE_STACK_OF"  # in the environment of everything the stack starts: by it `gyre down` finds what is left over

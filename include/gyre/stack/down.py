@@ -9,9 +9,9 @@ from pathlib import Path
 from xmlrpc.client import Fault
 
 from gyre.errors import StackError
+from gyre.layout import Layout
 from gyre.settings import PORT_OFFSETS, settings
 from gyre.stack import ports, processes, supervisor
-from gyre.stack.layout import Layout
 
 LAST = {"postgres", "s3", "kafka"}  # others end more quietly while these still answer
 

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gyre.layout import write_private
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 ROUTES = {
     "version_info": "0",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gyre.layout import write_private
 from gyre.stack import environments, s3, steps
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 UPGRADE = """
 import os, sqlalchemy

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from gyre.connections import Connection
 from gyre.errors import StackError
+from gyre.layout import write_private
 from gyre.stack import steps
 from gyre.stack.component import Component, Program
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 USERS_INSTEAD_OF_ROOT = ("postgres", "nobody")
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gyre.errors import StackError
+from gyre.layout import Layout
 from gyre.stack.context import MARKER
-from gyre.stack.layout import Layout
 
 PROC = Path("/proc")
 

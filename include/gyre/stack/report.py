@@ -8,13 +8,13 @@ from typing import Any
 
 from gyre.journal import Journal
 from gyre.journal.questions import summary
+from gyre.layout import Layout
 from gyre.settings import settings
 from gyre.stack import processes, supervisor
 from gyre.stack.airflow_settings import local_connections
 from gyre.stack.component import Component
 from gyre.stack.components import NAMES, components
 from gyre.stack.context import Stack
-from gyre.stack.layout import Layout
 from gyre.stack.supervisor import Process
 
 

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
+from gyre.layout import write_private
 from gyre.stack import steps
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 BUCKET = "gyre"
 WEED = Path(sys.prefix) / "bin" / "weed"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from gyre.errors import StackError
-from gyre.stack.layout import write_private
+from gyre.layout import write_private
 
 
 def _password() -> str:

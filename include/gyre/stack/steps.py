@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gyre.errors import StackError, did_you_mean
+from gyre.layout import Layout
 from gyre.stack.context import Stack, base_environment
-from gyre.stack.layout import Layout
 
 
 def last_lines(log: Path, count: int = 15) -> str:

@@ -15,10 +15,10 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from gyre.errors import StackError
+from gyre.layout import Layout, write_private
 from gyre.stack import steps
 from gyre.stack.component import Program
 from gyre.stack.context import Stack, base_environment
-from gyre.stack.layout import Layout, write_private
 
 UNREACHABLE = (OSError, http.client.HTTPException)
 _configuration = threading.Lock()  # components start in parallel; the configuration is read anew by one at a time

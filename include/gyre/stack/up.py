@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from gyre.errors import StackError
 from gyre.journal import Journal
+from gyre.layout import write_private
 from gyre.stack import airflow, airflow_settings, environments, ports, processes, steps, supervisor
 from gyre.stack.component import Component
 from gyre.stack.components import ENVIRONMENTS, components
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 PATIENCE = 240.0  # seconds for one server to become healthy, on a slow and busy machine
 RESTARTS_ALLOWED = 3

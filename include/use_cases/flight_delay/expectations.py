@@ -6,7 +6,7 @@ Plain Great Expectations. `_interval` is the cell (here: the day) a row belongs 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -38,6 +38,8 @@ def suites(interval: Interval) -> dict[str, gx.ExpectationSuite]:
         "arrivals": gx.ExpectationSuite(
             name="arrivals",
             expectations=[
+                # Without them every rolling delay would be missing: the interval has to wait until the topic has caught up.
+                gxe.ExpectTableRowCountToBeBetween(min_value=250 * round((interval.end - interval.start) / timedelta(days=1))),
                 gxe.ExpectColumnValuesToBeBetween(column="arr_delay", min_value=-120, max_value=1500, meta=WARN),
                 gxe.ExpectColumnMeanToBeBetween(column="cancelled", max_value=0.25, meta=WARN),
             ],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -256,3 +257,9 @@ def test_the_challenger_that_did_not_win_is_not_built(world):
     given = {"version": 2, "passed": False, "forced": False, "failed": ["comparison: no better"], "evaluation": "e7"}
     with pytest.raises(NothingToDo, match=r"version 2 stays challenger: comparison: no better. The journal keeps it as evaluation e7"):
         decide.ask(TOY, Run("toy__deploy", "r", "build"), world.journal, given)
+
+
+def test_lost_files_of_a_living_process_are_put_back_and_not_called_a_restart(world):
+    world.promote(1)
+    world.place.instances[1] = replace(world.place.instances[1], intact=False)
+    assert world.reconcile()["done"] == ["version 1 had lost its files: they were put back"]

@@ -3,10 +3,10 @@
 import pytest
 
 from gyre.errors import StackError
+from gyre.layout import Layout
 from gyre.settings import Settings
 from gyre.stack import airflow_settings
 from gyre.stack.context import Stack
-from gyre.stack.layout import Layout
 from gyre.stack.secrets import Secrets
 
 

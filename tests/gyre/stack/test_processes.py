@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from gyre.errors import StackError
+from gyre.layout import Layout
 from gyre.settings import REPOSITORY
 from gyre.stack import processes
 from gyre.stack.context import MARKER
-from gyre.stack.layout import Layout
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -51,7 +51,7 @@ def test_a_jobs_number_that_is_now_another_programs_is_left_alone(layout):
 
 
 def test_two_at_once_are_refused(layout):
-    holding = "import sys; from pathlib import Path; from gyre.stack import processes; from gyre.stack.layout import Layout\n"
+    holding = "import sys; from pathlib import Path; from gyre.stack import processes; from gyre.layout import Layout\n"
     holding += "with processes.exclusive(Layout(Path(sys.argv[1]))): print('held', flush=True); sys.stdin.read()"
     env = os.environ | {"PYTHONPATH": str(REPOSITORY / "include")}
     first = subprocess.Popen([sys.executable, "-c", holding, str(layout.home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)

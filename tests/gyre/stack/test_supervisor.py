@@ -6,8 +6,8 @@ import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
 from gyre.errors import StackError
+from gyre.layout import LONGEST_SOCKET_PATH, Layout
 from gyre.stack.component import Program
-from gyre.stack.layout import LONGEST_SOCKET_PATH, Layout
 from gyre.stack.supervisor import render
 
 

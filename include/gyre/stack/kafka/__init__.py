@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from gyre.layout import write_private
 from gyre.settings import REPOSITORY
 from gyre.stack.component import Component, Program
 from gyre.stack.context import Stack
 from gyre.stack.kafka import apache
-from gyre.stack.layout import write_private
 
 IN_MEMORY = "in-memory broker, kept nowhere"
 

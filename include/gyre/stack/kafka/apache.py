@@ -11,10 +11,10 @@ from pathlib import Path
 from string import Template
 
 from gyre.errors import StackError
+from gyre.layout import write_private
 from gyre.stack import steps
 from gyre.stack.component import Program
 from gyre.stack.context import Stack
-from gyre.stack.layout import write_private
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gyre.stack.layout import write_private
+from gyre.layout import write_private
 
 
 def main(file: Path) -> None:
