@@ -45,4 +45,5 @@ $(VENVS)/%/.made: docker/%/requirements.txt
 	@echo "environment $*: installing"
 	@PATH="$$PATH:$(abspath $(VENVS))/uv/bin"; test -x $(@D)/bin/python || uv venv --quiet --clear --python $(PYTHON) $(@D)
 	@PATH="$$PATH:$(abspath $(VENVS))/uv/bin"; uv pip sync --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python $<
+	@printf '#!/bin/sh\nPYTHONPATH="%s/include" exec "%s/bin/python" -m gyre.cli "$$@"\n' "$(CURDIR)" "$(abspath $(@D))" > $(@D)/bin/gyre && chmod +x $(@D)/bin/gyre
 	@touch $@

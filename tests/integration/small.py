@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,13 +103,12 @@ class Small:
 
     def job_of(self, run_id: str, task: str) -> Path | None:
         """Find the folder of the job a run's task has started."""
-        found = [p for p in (Path(os.environ["GYRE_HOME"]) / "jobs" / self.name).glob(f"*{task}-*") if _slug(run_id) in p.name and (p / "pid").exists()]
+        found = [p for p in (Path(os.environ["GYRE_HOME"]) / "jobs" / self.name).glob(f"*{task}-*") if slug(run_id) in p.name and (p / "pid").exists()]
         return found[0] if found else None
 
 
-def _slug(run_id: str) -> str:
-    import re
-
+def slug(run_id: str) -> str:
+    """Write a run's id as it is part of its jobs' names."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", run_id)
 
 

@@ -13,7 +13,7 @@ from gyre.clients.object_store import Objects
 from gyre.journal import Kind
 from gyre.journal.questions import serving, trainings
 from gyre.stack.airflow_api import AirflowApi
-from tests.integration.small import ROWS_A_DAY, Small, wait_for, write_with_gyre_new
+from tests.integration.small import ROWS_A_DAY, Small, slug, wait_for, write_with_gyre_new
 
 pytestmark = pytest.mark.stack
 
@@ -76,9 +76,10 @@ def test_a_training_whose_job_and_whose_worker_are_killed_makes_one_version(stac
     pid = wait_for(second, 120, "the second try's job")
     os.kill(parent_of(pid), signal.SIGKILL)  # the Airflow task that follows it
     assert airflow.wait(labelled.dag("train"), run_id, timeout=400) == "success", labelled.explain("train", run_id)
-    assert [e.body["version"] for e in trainings(stack.journal, labelled.name)] == [1]
-    assert _versions(stack, labelled.name) == 1
-    assert _runs(stack, labelled.name) == 1
+    made = trainings(stack.journal, labelled.name)  # unpausing may have let the labels start another
+    assert len([e for e in made if slug(run_id) in e.key]) == 1
+    assert _versions(stack, labelled.name) == len(made)
+    assert _runs(stack, labelled.name) == len(made)
 
 
 def _mlflow(stack, path: str, **body: object) -> dict:
@@ -106,24 +107,35 @@ def _alias(stack, name: str, alias: str) -> str | None:
 
 
 def test_a_deployment_killed_between_envoy_and_the_aliases_is_finished(stack, airflow: AirflowApi, labelled: Small):
-    servers = _pids_of("mlflow.server", stack) or _pids_of("mlflow server", stack)
+    servers = _pids_of("/mlflow/bin/python", stack)
     assert servers, "no MLflow server found"
     airflow.unpause(labelled.dag("deploy"))
-    run_id = labelled.trigger("deploy", version=1, force=False)
+    labelled.trigger("deploy", version=1, force=False)
     wait_for(lambda: stack.journal.last(labelled.name, Kind.PROMOTION_INTENDED), 180, "a promotion")
     for pid in servers:  # the aliases cannot be set while MLflow stands still
         os.kill(pid, signal.SIGSTOP)
     try:
         wait_for(lambda: stack.journal.last(labelled.name, Kind.PROMOTION_ROUTED), 90, "the route")
-        for pid in _pids_of(f"{run_id}", stack, environ=False) + _task_processes(stack, labelled.dag("deploy")):
-            os.kill(pid, signal.SIGKILL)
+        holder = wait_for(lambda: _holder_of(stack.settings.home / "serving" / f"{labelled.name}.lock"), 10, "the promoting task")
+        os.kill(holder, signal.SIGKILL)
     finally:
         for pid in servers:
             os.kill(pid, signal.SIGCONT)
+    assert serving(stack.journal, labelled.name).champion is None
     wait_for(lambda: serving(stack.journal, labelled.name).champion == 1, 240, "the promotion's end")
-    assert _alias(stack, labelled.name, "champion") == "1"
+    wait_for(lambda: _alias(stack, labelled.name, "champion") == "1", 30, "the alias")
     assert len(list(stack.journal.entries(labelled.name, Kind.PROMOTION_FINISHED))) == 1
     assert _predict(stack, labelled.name).status_code == 200
+
+
+def _holder_of(lock: Path) -> int | None:
+    """Find the process that holds a lock on a file: the Airflow task that promotes."""
+    inode = lock.stat().st_ino
+    for line in Path("/proc/locks").read_text().splitlines():
+        parts = line.split()
+        if parts[1] == "FLOCK" and parts[5].endswith(f":{inode}"):
+            return int(parts[4])
+    return None
 
 
 def _predict(stack, name: str) -> httpx.Response:
@@ -131,7 +143,7 @@ def _predict(stack, name: str) -> httpx.Response:
     return httpx.post(f"{stack.settings.url('envoy')}/{name}/predict", json={"rows": rows}, trust_env=False, timeout=10)
 
 
-def _pids_of(text: str, stack, environ: bool = True) -> list[int]:
+def _pids_of(text: str, stack) -> list[int]:
     """Find this stack's processes by a part of their command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -140,19 +152,13 @@ def _pids_of(text: str, stack, environ: bool = True) -> list[int]:
             ours = str(stack.settings.home).encode() in (folder / "environ").read_bytes()
         except OSError:
             continue
-        if text in line and ours and environ and int(folder.name) != os.getpid():
+        if text in line and ours:
             found.append(int(folder.name))
     return found
 
 
-def _task_processes(stack, dag_id: str) -> list[int]:
-    """Find the Airflow processes that run a task of a DAG right now: supervisor and task."""
-    return _pids_of(dag_id, stack)
-
-
 def test_a_serving_process_that_is_killed_comes_back(stack, labelled: Small):
-    if serving(stack.journal, labelled.name).champion is None:
-        pytest.skip("nothing serves: the deployment's own test says why")
+    wait_for(lambda: serving(stack.journal, labelled.name).champion, 300, "a champion")
     pids = _pids_of("bentoml", stack)
     ours = [pid for pid in pids if f"{labelled.name}-1" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert ours

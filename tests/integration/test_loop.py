@@ -14,7 +14,7 @@ import pytest
 
 from demo import traffic
 from demo.company import Company
-from demo.replay import HISTORY, NEW_YORK, USE_CASE, Replay
+from demo.replay import NEW_YORK, USE_CASE, Replay
 from gyre.journal import Kind
 from gyre.journal.questions import open_retrain_requests, serving, trainings
 from gyre.lake import Lake

@@ -11,9 +11,9 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from gyre.clients.object_store import Objects, lake_objects
+from gyre.clients.object_store import LAKE_CONNECTION, Objects, lake_objects
 from gyre.connections import connection, variable_of
-from gyre.errors import GyreError, JobFailed, NothingToDo
+from gyre.errors import GyreError, JobFailed, NothingToDo, StackError
 from gyre.jobs.contract import JobError, error_uri, folder_of, request_uri, result_uri
 from gyre.journal import Journal
 from gyre.run import Run
@@ -102,13 +102,15 @@ class JobOperator(BaseOperator):
     def _run(self, request: Request, uri: str) -> None:
         """Start the job, or find the one that an earlier try started, and follow its log to the end."""
         here = settings()
+        if here.runtime != "local":
+            raise StackError(f"GYRE_RUNTIME is '{here.runtime}', and jobs can only be run as local processes so far. Fix: GYRE_RUNTIME=local.")
         self._job = job = LocalJob(here.home / "jobs" / request.use_case / request.job_id)
         if job.running():
             self.log.info("This job runs since an earlier try of the task; following it. Its log from the beginning:")
         else:
             self._objects.write(uri, request.model_dump_json(indent=1).encode())
             self._objects.delete(error_uri(uri))
-            ids = sorted({"gyre_lake", *request.connections})
+            ids = sorted({*request.connections, *([] if here.lake_uri.startswith("file://") else [LAKE_CONNECTION])})
             handed_over = {variable_of(conn_id): connection(conn_id).to_json() for conn_id in ids}
             job.start(command(here, request.environment, request.job, uri), job_environment(os.environ, handed_over, self.cpu))
             self.log.info("Job %s in environment '%s'; request %s", request.job, request.environment, uri)
