@@ -167,7 +167,7 @@ class Company:
 
         sent = self._lengths()
         due = self._messages.filter(self._messages["at"] <= to.astimezone(UTC))
-        producer = Producer({**_kafka(self.connections), "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20})
+        producer = Producer({**_kafka(self.connections), "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20, "log_level": 3})
         count = 0
         for partition, offset in sent.items():
             for key, value in due.filter(due["partition"] == partition).slice(offset).select("key", "value").iter_rows():

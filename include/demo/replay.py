@@ -110,7 +110,7 @@ class Replay:
         """Run the nightly look as of a night and say what it saw."""
         self.must_succeed("monitor", f"monitor-{night:%Y-%m-%d}", as_of=night.isoformat())
         seen = self.entries(Kind.MONITORED)[-1]
-        self.say(night, f"monitored  {summary.verdict(seen.body)}")
+        self.say(night, f"monitored  {seen.body['verdict']}: {summary.figures(seen.body)}")
         return seen
 
     def promoted(self, after: int) -> Entry:

@@ -11,11 +11,11 @@ from gyre.layout import Layout
 from gyre.settings import settings
 
 
-def verdict(body: dict[str, Any]) -> str:
-    """One night's verdict in a line."""
+def figures(body: dict[str, Any]) -> str:
+    """One night's figures in a line."""
     rules = body.get("rules") or []
     worst = "; ".join(f"{r['rule']} {_figure(r.get('value'))} (limit {_figure(r.get('threshold'))})" for r in rules if r.get("value") is not None)
-    return f"{body['verdict']}: {worst}" if worst else str(body["verdict"])
+    return worst or "too few rows for a verdict"
 
 
 def blocked_line(body: dict[str, Any]) -> str:
@@ -70,8 +70,8 @@ def show(journal: Journal, use_case: str, seconds: float) -> None:
     versions = Table("version", "role", "why it was trained", "trained up to", "validation", title="Model versions")
     for e in trainings(journal, use_case):
         version = e.body["version"]
-        figures = training_line(journal, use_case, version)
-        versions.add_row(f"v{version}", roles.get(version, "-"), str(e.body["reason"]), str(e.body["train_end"])[:10], figures)
+        line = training_line(journal, use_case, version)
+        versions.add_row(f"v{version}", roles.get(version, "-"), str(e.body["reason"]), str(e.body["train_end"])[:10], line)
     console.print(versions)
 
     gates = Table("version", "gate", "passed", "evidence", title="Gate decisions")
@@ -86,7 +86,7 @@ def show(journal: Journal, use_case: str, seconds: float) -> None:
         nights.add_row(
             str(e.body.get("night") or e.body.get("as_of"))[:10],
             "retrain request" if asked else e.body["verdict"],
-            request_line(e.body) if asked else verdict(e.body),
+            request_line(e.body) if asked else figures(e.body),
         )
     console.print(nights)
 
