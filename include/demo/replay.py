@@ -74,10 +74,18 @@ class Replay:
         """Wait until something is in the journal."""
         deadline = time.monotonic() + timeout
         while not (answer := found()):
+            self._stop_at_a_failure()
             if time.monotonic() > deadline:
                 raise ReplayFailed(f"Waited {timeout:.0f} s for {what} in vain. Look at {settings().url('airflow')}/dags and `gyre journal`.")
             time.sleep(0.5)
         return answer
+
+    def _stop_at_a_failure(self) -> None:
+        """Do not wait for what cannot come: a run that Airflow started by itself has failed."""
+        for phase in ("label", "train", "deploy"):
+            runs = self.airflow.runs(f"{USE_CASE}__{phase}")
+            if runs and runs[-1]["state"] == "failed":
+                raise ReplayFailed(f"{USE_CASE}__{phase} failed. Look at {self._page(phase, runs[-1]['dag_run_id'])}, then `gyre demo` again.")
 
     def entries(self, *kinds: Kind) -> list[Entry]:
         """Read the use case's entries of these kinds."""
