@@ -17,7 +17,7 @@ import httpx
 from gyre.lake import PARTITION, Lake
 from gyre.specs import cell_key
 
-ROWS_A_REQUEST = 50
+ROWS_A_REQUEST = 200
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ the one who started the job can tell it from a machine's failure and need not tr
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import sys
@@ -83,4 +84,8 @@ def load(entry_point: str) -> Any:
     """Import a function by its entry point, `package.module:function`."""
     make_importable()
     module, _, name = entry_point.partition(":")
-    return getattr(importlib.import_module(module), name)
+    gc.disable()  # a collection finds nothing while modules are loaded, and costs great_expectations a fifth of its import
+    try:
+        return getattr(importlib.import_module(module), name)
+    finally:
+        gc.enable()
