@@ -36,7 +36,7 @@ def make(rows: int) -> None:
         db.execute(
             f"CREATE TABLE {TABLE} AS SELECT i AS id, timestamptz '2024-01-01Z' + (i::float8 / {rows}) * interval '30 days' AS at, "
             "(i * 7919) % 1000 AS a, random() AS b, random() AS c, random() AS d, random() * 1e6 AS e, 'k' || (i % 50) AS f, "
-            f"'category ' || (i % 7) AS g, md5(i::text) AS h, i % 2 = 0 AS j, random()::real AS k FROM generate_series(0, {rows - 1}) i"
+            f"'category ' || (i % 7) AS g, md5(i::text) AS h, i % 2 = 0 AS j, random()::real AS k FROM generate_series(0::bigint, {rows - 1}) i"
         )
         db.execute(f"CREATE INDEX ON {TABLE} (at)")
         db.execute(f"ANALYZE {TABLE}")

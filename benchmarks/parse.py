@@ -55,6 +55,7 @@ def main() -> None:
                 "AIRFLOW_HOME": folder,
                 "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
                 "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
                 "GYRE_USE_CASES": str(write(Path(folder), count)),
             }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +30,7 @@ def load_use_case(name: str, where: Settings | None = None) -> UseCase:
         InvalidUseCase: If its folder cannot work, with the field, the value and a cure.
     """
     where = where or settings()
-    if name not in names(where):
+    if not (where.use_cases / name / "use_case.py").is_file():
         raise InvalidUseCase(name, f"{where.use_cases / name / 'use_case.py'} does not exist.{did_you_mean(name, names(where))}")
     found = [value for value in vars(_module(name, where)).values() if isinstance(value, UseCase)]
     if len(found) != 1:
@@ -131,8 +133,11 @@ def _check_entry_point(use_case: UseCase, field: str, entry_point: str, where: S
 
 def _functions(path: Path) -> list[str]:
     """Name the functions a file defines."""
-    import ast
+    return _functions_at(path, path.stat().st_mtime_ns)
 
+
+@lru_cache(maxsize=4096)
+def _functions_at(path: Path, changed: int) -> list[str]:  # noqa: ARG001 - a changed file is another
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:
