@@ -29,6 +29,7 @@ HISTORY = (datetime(2013, 1, 1, tzinfo=NEW_YORK), datetime(2013, 3, 1, tzinfo=NE
 WEEKS = 9
 BROKEN_DELIVERY = datetime(2013, 3, 26, tzinfo=NEW_YORK)  # in the fourth week
 CHECK_UP = datetime(2013, 4, 19, tzinfo=NEW_YORK)  # a retraining by hand at the end of this week, which does not win
+CHECK_UP_PARAMS = {"reason": "a check-up, asked for by hand"}
 
 
 class ReplayFailed(GyreError):
@@ -157,8 +158,10 @@ class Replay:
         self.say(end, f"predicted  {sent.rows:,} flights in {sent.requests} requests, {sent.failed} failed, median {sent.median_ms:.0f} ms")
         self.labels(start, end)
         if end == CHECK_UP:
-            self.check_up(end)
+            self.airflow.trigger(f"{USE_CASE}__train", CHECK_UP_PARAMS, run_id="demo__train-check-up")
         self.monitor(end)
+        if end == CHECK_UP:
+            self.check_up(end)
         self.retraining(end)
 
     def broken_delivery(self, start: datetime, end: datetime) -> None:
@@ -179,7 +182,7 @@ class Replay:
     def check_up(self, clock: datetime) -> None:
         """A person asks for a retraining; the challenger has to win on its own."""
         before = serving(self.journal, USE_CASE).champion
-        self.must_succeed("train", "train-check-up", reason="a check-up, asked for by hand")
+        self.must_succeed("train", "train-check-up", **CHECK_UP_PARAMS)
         made = next(e for e in reversed(self.entries(Kind.TRAINING_FINISHED)) if "check-up" in str(e.body["reason"]))
         version = made.body["version"]
         judged = self.until("an evaluation", lambda: next((e for e in self.entries(Kind.EVALUATED) if e.body["version"] == version), None))

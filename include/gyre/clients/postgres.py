@@ -85,10 +85,10 @@ class Postgres:
             return list(cursor.fetchall())
 
     @contextmanager
-    def stream(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
+    def stream(self, query: str) -> Iterator[pa.RecordBatchReader]:
         """Run a query and give its rows batch by batch, as long as the block lasts (the reader needs its cursor)."""
         with self._connection.cursor() as cursor:
-            cursor.execute(query, tuple(parameters) or None)
+            cursor.execute(query)
             yield cursor.fetch_record_batch()
 
 

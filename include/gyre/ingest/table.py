@@ -7,7 +7,7 @@ import queue
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gyre.cells import cell_keys
 from gyre.clients.postgres import Postgres, quoted, quoted_table, select_list
@@ -32,9 +32,9 @@ def extract_table(name: str, spec: Table, interval: Interval, grid: Grid, lake: 
         SourceUnreadable: If the table, or a column the spec names, does not exist.
     """
     with Postgres.open(connection(spec.connection)) as database, tempfile.TemporaryDirectory() as folder:
-        query, parameters = _query(spec, _checked_columns(database, name, spec), interval)
+        query = _query(spec, _checked_columns(database, name, spec), interval)
         file = Path(folder) / "rows.parquet"
-        with database.stream(query, parameters) as reader:
+        with database.stream(query) as reader:
             rows = write_parquet(reader, file, _Cells(spec.watermark, interval, grid))
         lake.objects.write(uri, file)
     log.info("%s: %s rows of table %s.", name, f"{rows:,}", spec.table)
@@ -56,14 +56,16 @@ def _checked_columns(database: Postgres, name: str, spec: Table) -> dict[str, st
     return {column: there[column] for column in dict.fromkeys(wanted)}
 
 
-def _query(spec: Table, columns: dict[str, str], interval: Interval) -> tuple[str, list[Any]]:
-    query = f"SELECT {select_list(columns)} FROM {quoted_table(spec.table)}"  # noqa: S608 - every name is quoted, every value bound
+def _query(spec: Table, columns: dict[str, str], interval: Interval) -> str:
+    """Write the query. The instants are literals: with bound values ADBC cannot use COPY, and holds the whole result in memory."""
+    query = f"SELECT {select_list(columns)} FROM {quoted_table(spec.table)}"  # noqa: S608 - every name is quoted
     if spec.watermark is None:
-        return query, []
+        return query
     watermark = quoted(spec.watermark)
     if columns[spec.watermark] != "timestamp with time zone":
         watermark = f"({watermark}::timestamp AT TIME ZONE 'UTC')"
-    return f"{query} WHERE {watermark} >= $1 AND {watermark} < $2 ORDER BY {watermark}", [interval.start, interval.end]
+    start, end = (f"timestamptz '{instant.isoformat()}'" for instant in (interval.start, interval.end))
+    return f"{query} WHERE {watermark} >= {start} AND {watermark} < {end} ORDER BY {watermark}"
 
 
 class _Cells:
