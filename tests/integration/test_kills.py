@@ -118,10 +118,10 @@ def test_a_deployment_killed_between_envoy_and_the_aliases_is_finished(stack, ai
         wait_for(lambda: stack.journal.last(labelled.name, Kind.PROMOTION_ROUTED), 90, "the route")
         holder = wait_for(lambda: _holder_of(stack.settings.home / "serving" / f"{labelled.name}.lock"), 10, "the promoting task")
         os.kill(holder, signal.SIGKILL)
+        assert serving(stack.journal, labelled.name).champion is None
     finally:
         for pid in servers:
             os.kill(pid, signal.SIGCONT)
-    assert serving(stack.journal, labelled.name).champion is None
     wait_for(lambda: serving(stack.journal, labelled.name).champion == 1, 240, "the promotion's end")
     wait_for(lambda: _alias(stack, labelled.name, "champion") == "1", 30, "the alias")
     assert len(list(stack.journal.entries(labelled.name, Kind.PROMOTION_FINISHED))) == 1

@@ -12,7 +12,14 @@ from gyre.settings import REPOSITORY
 from gyre.stack import processes
 from gyre.stack.context import MARKER
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+
+
+def start(command: list[str], **options: object) -> subprocess.Popen:
+    """Start a process and wait until it is itself: just after the fork, /proc shows neither its command line nor its environment."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, **options)
+    assert process.stdout.readline() == b"up\n"
+    return process
 
 
 @pytest.fixture
@@ -23,8 +30,8 @@ def layout(tmp_path):
 
 
 def test_only_processes_with_this_stacks_mark_are_ended(layout):
-    ours = subprocess.Popen(SLEEP, env=os.environ | {MARKER: str(layout.home)})
-    others = subprocess.Popen(SLEEP, env=os.environ | {MARKER: f"{layout.home}-2"})
+    ours = start(SLEEP, env=os.environ | {MARKER: str(layout.home)})
+    others = start(SLEEP, env=os.environ | {MARKER: f"{layout.home}-2"})
     try:
         assert processes.left_over(layout) == [ours.pid]
         assert processes.end_left_over(layout) == 1
@@ -36,8 +43,8 @@ def test_only_processes_with_this_stacks_mark_are_ended(layout):
 
 
 def test_a_jobs_number_that_is_now_another_programs_is_left_alone(layout):
-    other = subprocess.Popen(SLEEP)
-    job = subprocess.Popen([*SLEEP, "gyre.jobs.train"], start_new_session=True)
+    other = start(SLEEP)
+    job = start([*SLEEP, "gyre.jobs.train"], start_new_session=True)
     try:
         for name, process in (("a", other), ("b", job)):
             (layout.jobs / name).mkdir()
