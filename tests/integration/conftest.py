@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -87,23 +85,3 @@ def airflow(stack: RunningStack) -> Iterator[AirflowApi]:
     """Airflow's REST API, signed in as the stack's administrator."""
     with AirflowApi.local() as api:
         yield api
-
-
-@pytest.fixture
-def explain(airflow: AirflowApi) -> Callable[[str, str], str]:
-    """Give the states and the last log lines of a run's tasks, for the message of a failed assertion."""
-
-    def of(dag_id: str, run_id: str) -> str:
-        lines = [f"{dag_id} {run_id} at {datetime.now(UTC):%H:%M:%S}"]
-        for task in airflow.task_instances(dag_id, run_id):
-            lines.append(f"--- {task['task_id']}: {task['state']}")
-            if task["state"] == "failed":
-                lines.append(airflow.logs(dag_id, run_id, task["task_id"], task["try_number"])[-2500:])
-        return "\n".join(lines)
-
-    return of
-
-
-def pretty(value: object) -> str:
-    """Print a value for a failed assertion."""
-    return json.dumps(value, indent=1, default=str)

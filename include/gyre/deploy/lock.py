@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gyre.errors import NothingToDo, PromotionFailed
+from gyre.locks import take
 
 POLL_S = 0.2
 
@@ -25,7 +25,7 @@ def exclusive(home: Path, use_case: str, wait_s: float) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with (folder / f"{use_case}.lock").open("a") as lock:
-        while not _take(lock.fileno()):
+        while not take(lock.fileno()):
             if wait_s <= 0:
                 raise NothingToDo(f"a promotion of '{use_case}' is under way")
             if time.monotonic() > deadline:
@@ -34,11 +34,3 @@ def exclusive(home: Path, use_case: str, wait_s: float) -> Iterator[None]:
                 )
             time.sleep(POLL_S)
         yield
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

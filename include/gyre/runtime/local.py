@@ -6,7 +6,6 @@ may die at any moment: the job goes on, and the next try of the task finds the l
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gyre.errors import EnvironmentNotBuilt
+from gyre.locks import take
 from gyre.settings import Settings
 
 POLL_S = 0.1
@@ -45,7 +45,7 @@ class LocalJob:
         """Start the process, unless it runs already; tell whether it was started now."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("a") as lock:
-            if not _take(lock.fileno()):
+            if not take(lock.fileno()):
                 return False
             with self.log.open("ab") as log:
                 process = subprocess.Popen(  # noqa: S603 - the command is Gyre's own
@@ -61,7 +61,7 @@ class LocalJob:
         except FileNotFoundError:
             return False
         with lock:
-            return not _take(lock.fileno())
+            return not take(lock.fileno())
 
     def follow(self) -> Iterator[str]:
         """Give the log line by line, from its beginning, until the process has ended."""
@@ -114,12 +114,3 @@ def job_environment(worker: Mapping[str, str], connections: Mapping[str, str], c
     allowed = {key: value for key, value in worker.items() if key in INHERITED or (key.startswith("GYRE_") and not key.startswith("GYRE_CONN_"))}
     threads = str(max(1, int(cpu)))
     return {**allowed, "OMP_NUM_THREADS": threads, "POLARS_MAX_THREADS": str(max(2, int(cpu))), "PYTHONUNBUFFERED": "1", **connections}
-
-
-def _take(descriptor: int) -> bool:
-    """Take a lock if it is free."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
