@@ -25,7 +25,7 @@ new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=chu
 	@$(GYRE) new "$(NAME)"
 
 test: $(VENVS)/stack/.made $(VENVS)/dev/.made  ## the whole proof; starts a stack of its own and removes it
-	@$(GYRE) env airflow tabular mlflow && $(DEV)/python -m pytest tests
+	@$(GYRE) env airflow tabular torch mlflow labelstudio && $(DEV)/python -m pytest tests
 
 lint: $(VENVS)/dev/.made  ## style, types, and who may import whom
 	@$(DEV)/ruff check . && $(DEV)/ruff format --check . && $(DEV)/mypy && $(DEV)/lint-imports

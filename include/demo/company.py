@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from demo import flights_2013
+from demo.bucket import BUCKET, open_bucket
 from gyre.connections import Connection
 from gyre.stack.s3 import ensure_bucket
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 TOPIC = "arrivals"
-BUCKET = "company"
 PARTITIONS = 4
 SCHEDULE = ("flight_id", "carrier", "flight", "tailnum", "origin", "dest", "distance", "scheduled_departure", "scheduled_arrival")
 CUT_OFF_EVERY = 4000
@@ -101,12 +101,7 @@ class Company:
 
     @cached_property
     def _bucket(self) -> S3Store:
-        from obstore.store import S3Store
-
-        bucket = self.connections["company_bucket"]
-        endpoint = str(bucket.extra["endpoint_url"])
-        options: Any = {"access_key_id": bucket.login, "secret_access_key": bucket.password, "endpoint": endpoint, "region": "us-east-1"}
-        return S3Store(BUCKET, config=options, client_options={"allow_http": endpoint.startswith("http://")})
+        return open_bucket(self.connections["company_bucket"])
 
     def _fill_bucket(self) -> None:
         """Deliver the weather, a day an object."""

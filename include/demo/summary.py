@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gyre.journal import Journal, Kind
 from gyre.journal.questions import serving, training_of, trainings
 from gyre.layout import Layout
 from gyre.settings import settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def figures(body: dict[str, Any]) -> str:
@@ -50,13 +53,26 @@ def request_line(body: dict[str, Any]) -> str:
     return str(body["reason"])
 
 
-def show(journal: Journal, use_case: str, seconds: float) -> None:
-    """Print the tables of what happened, the addresses, the login and how to stop."""
-    from rich.console import Console
+def labels_line(body: dict[str, Any]) -> str:
+    """What people answered, in a line."""
+    agreement = body["agreement"]
+    people = "; ".join(_annotator(each) for each in agreement["annotators"])
+    return (
+        f"{body['agreed']} tasks agreed on, {body['disputed']} disputed (their rows stay out), {body['waiting']} wait; "
+        f"kappa {_figure(agreement['kappa'])} (bar {_figure(agreement['bar'])}); {people}"
+    )
+
+
+def _annotator(body: dict[str, Any]) -> str:
+    return f"{body['name'].partition('@')[0]} {body['gold_correct']} of {body['gold']} gold tasks right"
+
+
+def show(journal: Journal, use_case: str) -> None:
+    """Print the tables of what happened to a use case."""
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
-
+    console = _console()
+    console.rule(use_case)
     intervals = Table("interval", "rows", "quarantined", "outcome", title="Intervals")
     for e in journal.entries(use_case, Kind.INTERVAL_PUBLISHED, Kind.INTERVAL_BLOCKED):
         blocked = e.kind is Kind.INTERVAL_BLOCKED
@@ -64,6 +80,15 @@ def show(journal: Journal, use_case: str, seconds: float) -> None:
         rows = ("-", "-") if blocked else (f"{e.body['rows']:,}", f"{e.body['quarantined']:,}")
         intervals.add_row(f"{e.body['start'][:10]} .. {e.body['end'][:10]}", *rows, outcome)
     console.print(intervals)
+
+    asked = Table("what", "figures", title="People")
+    for e in journal.entries(use_case, Kind.TASKS_PUSHED, Kind.ANNOTATIONS_COLLECTED):
+        if e.kind is Kind.TASKS_PUSHED:
+            asked.add_row(f"asked {e.body['tasks']} tasks", ", ".join(f"{count} {reason}" for reason, count in sorted(e.body["reasons"].items())))
+        else:
+            asked.add_row(f"collected {e.body['annotations']} answers", labels_line(e.body))
+    if asked.row_count:
+        console.print(asked)
 
     serves = serving(journal, use_case)
     roles = {serves.champion: "champion", serves.previous: "previous"}
@@ -90,12 +115,22 @@ def show(journal: Journal, use_case: str, seconds: float) -> None:
         )
     console.print(nights)
 
-    here = settings()
+
+def farewell(use_cases: list[str], seconds: float) -> None:
+    """Print how long it took, the addresses, the login and how to stop."""
+    console, here = _console(), settings()
     console.print(f"The replay took {seconds:.0f} s.")
-    console.print(
-        f"Airflow   {here.url('airflow')}   (DAGs; Models: the board)\nMLflow    {here.url('mlflow')}\nEndpoint  {here.url('envoy')}/{use_case}/predict"
-    )
-    console.print(f"Login     {Layout(here.home).login}\nStop      make down")
+    console.print(f"Airflow       {here.url('airflow')}   (DAGs; Models: the board)")
+    console.print(f"MLflow        {here.url('mlflow')}\nLabel Studio  {here.url('label_studio')}")
+    for use_case in use_cases:
+        console.print(f"Endpoint      {here.url('envoy')}/{use_case}/predict")
+    console.print(f"Login         {Layout(here.home).login}\nStop          make down")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 150)
 
 
 def _figure(value: Any) -> str:

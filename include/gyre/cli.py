@@ -60,7 +60,10 @@ def up() -> None:
     for problem in broken:
         say(f"warning: {problem}")
     stack = start(say, sorted({use_case.environment for use_case in use_cases}))
-    say(f"\nAirflow {stack.settings.url('airflow')}  (user and password: {stack.layout.login})\nMLflow  {stack.settings.url('mlflow')}")
+    say("")
+    for title, name in (("Airflow", "airflow"), ("Label Studio", "label_studio"), ("MLflow", "mlflow")):
+        say(f"{title:<13} {stack.settings.url(name)}")
+    say(f"Users and passwords: {stack.layout.login}")
 
 
 @command
@@ -158,6 +161,28 @@ def journal(
 
 
 @command
+def check(conn_id: Annotated[str, typer.Argument(help="Id of a connection, such as gyre_labelstudio.")]) -> None:
+    """Test a connection to Label Studio: who signs in, by what kind of token, until when. Exit status 1 if it does not work."""
+    from gyre.connections import ask_also, connection
+    from gyre.stack.airflow_settings import local_connections
+    from gyre.stack.check import check as test
+
+    ask_also(lambda wanted: local_connections().get(wanted))
+    say(test(connection(conn_id)))
+
+
+@command
+def annotator(email: Annotated[str, typer.Argument(help="E-mail of the person; nothing is sent to it.")]) -> None:
+    """Make an account in Label Studio for someone who labels, and print its password; asked again, it prints the same."""
+    from gyre.stack import annotators
+    from gyre.stack.context import Stack
+
+    stack = Stack.open()
+    made = annotators.add_annotator(email, stack)
+    say(f"{stack.settings.url('label_studio')}\nuser: {made.email}\npassword: {made.password}")
+
+
+@command
 def new(name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")]) -> None:
     """Write the folder of a new use case; its DAGs appear in Airflow by themselves."""
     from gyre.new import write
@@ -167,11 +192,11 @@ def new(name: Annotated[str, typer.Argument(help="Name of the model: small lette
 
 
 @command
-def demo() -> None:
+def demo(only: Annotated[str | None, typer.Option("--only", help="Play this use case alone.")] = None) -> None:
     """Play a company's data through the whole loop."""
     from demo.replay import main
 
-    main()
+    main(only)
 
 
 def run() -> None:

@@ -6,11 +6,15 @@ GyreError
 ├── BadParameters          a run was triggered with parameters that cannot work
 ├── EmptyInterval          an interval whose end is not after its start
 ├── SourceUnreadable       a source does not hold what the spec says
+├── UnusableRow            a row that a model's input cannot be made from
 ├── BlockedInterval        validation said no: nothing was published
 ├── EnvironmentNotBuilt    a job's environment is not installed here
 ├── JobFailed              a job ended without its result file
+├── LabelStudioRefused     Label Studio understood and said no (a token, a config, a task)
 ├── PromotionFailed        a version could not be brought to serve; what served before still does
 └── StackError             the local stack cannot do what was asked (a port, a tool, a disk)
+
+What time may mend is no GyreError, and is tried again: LabelStudioUnreachable.
 """
 
 from __future__ import annotations
@@ -56,6 +60,22 @@ class SourceUnreadable(GyreError):
     """A source that does not hold what the spec says."""
 
 
+class UnusableRow(GyreError):
+    """A row that a model's input cannot be made from.
+
+    Args:
+        row: Its position in the frame.
+        inputs: Entry point of the function that makes the input.
+        problem: What it said.
+    """
+
+    def __init__(self, row: int, inputs: str, problem: str) -> None:
+        super().__init__(f"Row {row} cannot be turned into the model's input by '{inputs}': {problem}")
+        self.row = row
+        self.inputs = inputs
+        self.problem = problem
+
+
 class BlockedInterval(GyreError):
     """Validation refused an interval: nothing of it was published."""
 
@@ -69,6 +89,10 @@ class EnvironmentNotBuilt(GyreError):
 
 class JobFailed(GyreError):
     """A job that ended without its result file."""
+
+
+class LabelStudioRefused(GyreError):
+    """Label Studio understood, and said no."""
 
 
 class PromotionFailed(GyreError):
@@ -85,6 +109,10 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     near = get_close_matches(given, choices, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"{hint} Known: {', '.join(choices) or 'none'}."
+
+
+class LabelStudioUnreachable(Exception):
+    """Label Studio did not answer, or only that something broke; a later try may do."""
 
 
 class NothingToDo(Exception):

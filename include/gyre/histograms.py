@@ -61,7 +61,7 @@ class Reference(Message):
 
     Attributes:
         rows: Rows of the frame.
-        numeric: Numeric feature -> its values.
+        numeric: Numeric feature, or signal, -> its values.
         categorical: Categorical feature -> its categories.
         predictions: binary: probabilities of 1; regression: values; multiclass: the largest probability of each row.
         classes: multiclass: the index of the largest probability, as text; else None.
@@ -74,7 +74,9 @@ class Reference(Message):
     classes: Categories | None = None
 
 
-def build_reference(frame: pd.DataFrame, features: Features, predictions: np.ndarray, *, bins: int) -> Reference:
+def build_reference(
+    frame: pd.DataFrame, features: Features, predictions: np.ndarray, *, bins: int, signals: Mapping[str, np.ndarray] | None = None
+) -> Reference:
     """Count a training frame and the model's answers.
 
     Args:
@@ -82,11 +84,12 @@ def build_reference(frame: pd.DataFrame, features: Features, predictions: np.nda
         features: The use case's columns.
         predictions: As `gyre.frames.predict` returns them, of the same rows or, better, of held-out ones. Shape (m,) or (m, classes).
         bins: At most this many bins for a numeric column; fewer where values repeat.
+        signals: What the model gives beside its answers for the frame's rows, watched as numeric columns are. Shape (n,) each.
     """
     answers, chosen = _answers(predictions)
     return Reference(
         rows=len(frame),
-        numeric={name: _numbers(_values(frame[name]), bins) for name in features.numeric},
+        numeric={name: _numbers(_values(values), bins) for name, values in [*((c, frame[c]) for c in features.numeric), *(signals or {}).items()]},
         categorical={name: _categories(_texts(frame[name])) for name in features.categorical},
         predictions=_numbers(answers, bins),
         classes=None if chosen is None else _categories(chosen),
@@ -110,12 +113,12 @@ class Counts:
         """Count one batch.
 
         Args:
-            batch: The feature columns: a pandas frame, an Arrow record batch, or a map of arrays. Columns it lacks are not counted.
+            batch: The feature columns and signals: a pandas frame, an Arrow record batch, or a map of arrays. Columns it lacks are not counted.
             predictions: As in `build_reference`, or None to count none.
         """
         names = set(batch.schema.names if hasattr(batch, "schema") else batch)
         columns = {name: batch[name] for name in (*self.numeric, *self.categorical) if name in names}
-        self.rows += len(next(iter(columns.values()))) if columns else 0
+        self.rows += len(next(iter(columns.values()))) if columns else len(predictions) if predictions is not None else 0
         for name, column in columns.items():
             if name in self.numeric:
                 self.numeric[name].add(_values(column))

@@ -7,8 +7,9 @@ One use case's tables under `<lake>/<use_case>/`:
     quarantined      rows held back, with the reason
     labelled         validated rows whose label has come
     predictions      what the endpoint answered
+    label_tasks      what people were asked, appended          annotations   what they answered, appended
 
-Every table but a topic's has the partition column `_interval`, the cell a row belongs to. A commit that publishes cells carries one
+Every table but a topic's and people's has the partition column `_interval`, the cell a row belongs to. A commit that publishes cells carries one
 application transaction a cell, so the table itself says which cells are published: there is no other watermark.
 """
 

@@ -1,8 +1,8 @@
 """Where the local stack keeps things. Standard library only: every environment may import it.
 
 .gyre/
-├── secrets.json      generated once, mode 0600          ├── postgres/ s3/ kafka/ airflow/   each server's own data
-├── login.txt         address, user and password, 0600   ├── serving/    served models: conf.d/*.conf, envoy/{rds,cds}.json
+├── secrets.json      generated once, mode 0600          ├── postgres/ s3/ kafka/ airflow/ ... each server's own data
+├── login.txt         addresses, users, passwords, 0600  ├── serving/    served models: conf.d/*.conf, envoy/{rds,cds}.json
 ├── settings.json     the GYRE_* variables of the last up├── jobs/       one folder for each job
 ├── supervisor/       supervisord.conf, conf.d/*.conf    └── logs/       one file for each server, rotated
 """
@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def login(self) -> Path:
-        """What a person needs to sign in to Airflow."""
+        """What a person needs to sign in to Airflow and to Label Studio."""
         return self.home / "login.txt"
 
     @property

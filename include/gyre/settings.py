@@ -25,6 +25,7 @@ PORT_OFFSETS = {
     "s3_master_grpc": 344,
     "s3_volume_grpc": 345,
     "s3_filer_grpc": 346,
+    "label_studio": 280,
     "kafka": 92,
     "kafka_controller": 93,
     "envoy": 800,

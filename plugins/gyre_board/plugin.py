@@ -16,9 +16,8 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from gyre.clients.object_store import lake_objects
 from gyre.connections import Connection, ask_also, connection
-from gyre.journal import Journal
+from gyre.journal import JOURNAL_CONNECTION, Journal
 from gyre.journal.questions import summary
-from gyre.runtime.connections import JOURNAL_CONNECTION
 from gyre.settings import settings
 from gyre.specs import load_use_cases
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gyre.clients.mlflow import TRAINING_TAG, Registry
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gyre.specs import DatasetVersion
 
+CURVE = "curve/"
 BATCH = 900  # MLflow takes at most 1,000 metrics in one call
 
 
@@ -28,19 +29,50 @@ class TrainingRun:
 
     registry: Registry
     run_id: str
+    _points: dict[str, dict[int, float]] = field(default_factory=dict, repr=False)
 
     def log(self, params: Mapping[str, Any], metrics: Mapping[str, float], curves: Mapping[str, Sequence[float]]) -> None:
-        """Log parameters, metrics, and for each curve a metric with one value a step; NaN is left out."""
+        """Log parameters, metrics, and for each curve a metric with one value a step; NaN is left out.
+
+        A step of a curve that an earlier try of the training logged stays as it is.
+        """
+        from mlflow.entities import Param
+
+        self.registry.client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in params.items()])
+        points = [(name, float(value), 0) for name, value in metrics.items()]
+        new = [(name, float(value), step) for name, values in curves.items() for step, value in enumerate(values) if step not in self._logged(name)]
+        self._log([*points, *new])
+
+    def log_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """Log a step of each curve while it grows, as `curve/<name>`; one that was logged stays as it is."""
+        points = [(f"{CURVE}{name}", value, step) for name, value in figures.items()]
+        new = [point for point in points if step not in self._logged(point[0])]
+        self._log(new)
+        for name, value, _ in new:
+            self._logged(name)[step] = value
+
+    def curves(self) -> dict[str, list[float]]:
+        """Read every curve of the run, as all its tries logged them, in order of the steps."""
+        names = [name for name in self.registry.client.get_run(self.run_id).data.metrics if name.startswith(CURVE)]
+        return {name.removeprefix(CURVE): [point.value for point in self._history(name)] for name in sorted(names)}
+
+    def _logged(self, name: str) -> dict[int, float]:
+        """Give the points of a curve that are there: read once, then kept."""
+        if name not in self._points:
+            self._points[name] = {point.step: point.value for point in self._history(name)}
+        return self._points[name]
+
+    def _history(self, name: str) -> list[Any]:
+        return sorted(self.registry.client.get_metric_history(self.run_id, name), key=lambda point: int(point.step))
+
+    def _log(self, points: Sequence[tuple[str, float, int]]) -> None:
         import math
         import time
 
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        points = [(name, value, 0) for name, value in metrics.items()]
-        points += [(name, value, step) for name, values in curves.items() for step, value in enumerate(values)]
-        self.registry.client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in params.items()])
-        logged = [Metric(name, float(value), now, step) for name, value, step in points if not math.isnan(value)]
+        logged = [Metric(name, value, now, step) for name, value, step in points if not math.isnan(value)]
         for first in range(0, len(logged), BATCH):
             self.registry.client.log_batch(self.run_id, metrics=logged[first : first + BATCH])
 

@@ -14,8 +14,8 @@ SERVICE = "service:ServedVersion"
 MODEL = "model"
 DESCRIPTION = "served.json"
 
-# All that gyre.serving imports. A test imports the service with nothing else on its path.
-PARTS = ("__init__.py", "errors.py", "settings.py", "frames.py", "specs", "serving")
+# All that gyre.serving and a use case's own code import. A test imports the service with nothing else on its path.
+PARTS = ("__init__.py", "errors.py", "settings.py", "frames.py", "progress.py", "torch_models.py", "specs", "serving")
 NO_CODE = shutil.ignore_patterns("__pycache__", "*.pyc", "data", "tests")
 
 
@@ -42,6 +42,7 @@ def describe(use_case: UseCase, version: int) -> ServedModel:
         event_time=use_case.event_time,
         max_rows=use_case.serving.max_rows,
         workers=use_case.serving.workers,
+        signals=use_case.monitoring.signals,
     )
 
 

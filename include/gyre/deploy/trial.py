@@ -14,7 +14,6 @@ from gyre.specs.requests import Gate
 from gyre.specs.train_messages import Sample
 from gyre.specs.use_case import UseCase
 
-TOLERANCE = 1e-6
 SINGLE_ROWS = 20
 WARM_UP = 3
 
@@ -54,8 +53,8 @@ def _answers(use_case: UseCase, endpoint: Endpoint, sample: Sample) -> Gate:
     furthest = max(_distance(use_case, there, here) for there, here in zip(expected, answered, strict=True))
     return Gate(
         name="service_answers",
-        passed=furthest <= TOLERANCE,
-        evidence=f"{len(answered)} sample rows: its answers differ from MLflow's own by {furthest:.1e} at most; {TOLERANCE:g} is allowed",
+        passed=furthest <= sample.tolerance,
+        evidence=f"{len(answered)} sample rows: its answers differ from MLflow's own by {furthest:.1e} at most; {sample.tolerance:g} is allowed",
         values={"rows": len(answered), "furthest": furthest},
     )
 

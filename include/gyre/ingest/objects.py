@@ -6,7 +6,8 @@ import fnmatch
 import hashlib
 import io
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,20 +29,20 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Found:
-    """One object of one cell.
+    """What is read, and kept, together: one table of a cell, or all files of a cell where each is one row.
 
     Attributes:
-        cell: Key of the cell it belongs to.
-        info: Its address, size and ETag.
+        cell: Key of the cell they belong to.
+        infos: Their addresses, sizes and ETags.
     """
 
     cell: str
-    info: ObjectInfo
+    infos: tuple[ObjectInfo, ...]
 
     @property
     def cache_name(self) -> str:
-        """Name of its extracted rows: another content has another name."""
-        text = f"{self.info.uri}\n{self.info.etag}\n{self.info.size}"
+        """Name of the extracted rows: another content has another name."""
+        text = "\n".join(f"{info.uri}\n{info.etag}\n{info.size}" for info in self.infos)
         return f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.parquet"
 
 
@@ -61,15 +62,14 @@ def extract_objects(name: str, spec: Objects, interval: Interval, grid: Grid, la
         )
     cache = lake.uri("staging", "objects", name)
     known = {info.uri.rpartition("/")[2] for info in lake.objects.list(cache)}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        tables = list(pool.map(partial(_rows, store=store, spec=spec, lake=lake, cache=cache, known=known), found))
+    with ThreadPoolExecutor(AT_ONCE) as pool, ThreadPoolExecutor(AT_ONCE) as readers:
+        tables = list(pool.map(partial(_rows, store=store, spec=spec, lake=lake, cache=cache, known=known, readers=readers), found))
     rows = _together(tables, name)
     lake.objects.write(uri, _parquet(rows))
-    unchanged = sum(each.cache_name in known for each in found)
-    log.info(
-        "%s: %s rows of %s objects, %s of them unchanged since they were read; %s missing.", name, f"{rows.num_rows:,}", len(found), unchanged, len(missing)
-    )
-    return SourceExtract(source=name, uri=uri, rows=rows.num_rows, objects_read=len(found) - unchanged, objects_unchanged=unchanged, objects_missing=missing)
+    total = sum(len(each.infos) for each in found)
+    unchanged = sum(len(each.infos) for each in found if each.cache_name in known)
+    log.info("%s: %s rows of %s objects, %s of them unchanged since they were read; %s missing.", name, f"{rows.num_rows:,}", total, unchanged, len(missing))
+    return SourceExtract(source=name, uri=uri, rows=rows.num_rows, objects_read=total - unchanged, objects_unchanged=unchanged, objects_missing=missing)
 
 
 def manifest(store: Store, spec: Objects, interval: Interval, grid: Grid) -> tuple[list[Found], list[str]]:
@@ -78,8 +78,15 @@ def manifest(store: Store, spec: Objects, interval: Interval, grid: Grid) -> tup
     patterns = [spec.uri.format(start=cell.start.astimezone(grid.zone), end=cell.end.astimezone(grid.zone)) for cell in cells]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         listed = list(pool.map(partial(_matching, store), patterns))
-    found = [Found(cell_key(cell.start), info) for cell, infos in zip(cells, listed, strict=True) for info in infos]
+    found = [Found(cell_key(cell.start), group) for cell, infos in zip(cells, listed, strict=True) for group in _groups(spec, infos)]
     return found, [pattern for pattern, infos in zip(patterns, listed, strict=True) if not infos]
+
+
+def _groups(spec: Objects, infos: list[ObjectInfo]) -> list[tuple[ObjectInfo, ...]]:
+    """Say what is kept together: a file each would cost many small pictures more than reading them again."""
+    if spec.format == "binary":
+        return [tuple(infos)] if infos else []
+    return [(info,) for info in infos]
 
 
 def _matching(store: Store, pattern: str) -> list[ObjectInfo]:
@@ -96,8 +103,8 @@ def _fits(uri: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(fnmatch.fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=True))
 
 
-def _rows(found: Found, *, store: Store, spec: Objects, lake: Lake, cache: str, known: set[str]) -> pa.Table:
-    """Read one object, or what is kept of it, and add its cell."""
+def _rows(found: Found, *, store: Store, spec: Objects, lake: Lake, cache: str, known: set[str], readers: Executor) -> pa.Table:
+    """Read what is found, or what is kept of it, and add its cell."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -105,9 +112,25 @@ def _rows(found: Found, *, store: Store, spec: Objects, lake: Lake, cache: str, 
     if found.cache_name in known:
         rows = pq.read_table(pa.BufferReader(lake.objects.read(kept)))
     else:
-        rows = _parse(store.read(found.info.uri), found.info.uri, spec.format)
+        contents = list(readers.map(store.read, [info.uri for info in found.infos]))
+        rows = _files(found.infos, contents) if spec.format == "binary" else _parse(contents[0], found.infos[0].uri, spec.format)
         lake.objects.write(kept, _parquet(rows))
     return rows.append_column(PARTITION, pa.array([found.cell] * rows.num_rows, pa.string()))
+
+
+def _files(infos: Sequence[ObjectInfo], contents: list[bytes]) -> pa.Table:
+    """Make a row of each file."""
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "uri": pa.array([info.uri for info in infos], pa.string()),
+            "name": pa.array([info.uri.rpartition("/")[2] for info in infos], pa.string()),
+            "content": pa.array(contents, pa.large_binary()),
+            "size": pa.array([len(content) for content in contents], pa.int64()),
+            "modified_at": pa.array([info.modified_at for info in infos], pa.timestamp("us", "UTC")),
+        }
+    )
 
 
 def _parse(content: bytes, uri: str, kind: str) -> pa.Table:

@@ -2,7 +2,7 @@
 
 A request is a JSON file in the object store; the result is a JSON file beside it, written last. No result file means that the job
 failed, whatever its exit code says. An error that a person must mend (a GyreError) is written beside it too, as `error.json`, so that
-the one who started the job can tell it from a machine's failure and need not try again.
+the one who started the job can tell it from a machine's failure and need not try again; so is one that time may mend, which is tried again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gyre.clients.object_store import lake_objects
-from gyre.errors import GyreError
+from gyre.errors import GyreError, LabelStudioUnreachable
 from gyre.settings import settings
 from gyre.specs.loading import make_importable
 from gyre.specs.requests import Message, Request, Result
@@ -72,8 +72,9 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
     began = time.monotonic()
     try:
         result = work(request)
-    except GyreError as error:
-        objects.write(error_uri(uri), JobError(kind=type(error).__name__, message=str(error), retry=False).model_dump_json().encode())
+    except (GyreError, LabelStudioUnreachable) as error:
+        told = JobError(kind=type(error).__name__, message=str(error), retry=not isinstance(error, GyreError))
+        objects.write(error_uri(uri), told.model_dump_json().encode())
         log.error("%s", error)  # noqa: TRY400 - its text is for the person who mends it; a traceback would hide it
         raise SystemExit(2) from error
     objects.write(result_uri(uri), result.model_dump_json(indent=1).encode())

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from gyre import progress
 from gyre.clients.mlflow import ModelVersion, Registry
 from gyre.clients.mlflow_models import log_model, predict_as_logged
 from gyre.clients.mlflow_runs import TrainingRun, training_run
+from gyre.frames import signals
 from gyre.jobs.contract import load, log, main
 from gyre.lake import Lake
 from gyre.settings import settings
 from gyre.specs import DatasetVersion, UseCase, load_use_case
-from gyre.specs.train_messages import TrainingOutcome, TrainingRequest, TrainingResult
-from gyre.train import fitting, leftovers, pictures, rows
+from gyre.specs.train_messages import TOLERANCE, TrainingOutcome, TrainingRequest, TrainingResult
+from gyre.train import fitting, leftovers, pictures, provenance, rows
 from gyre.train.rows import Part
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def work(request: TrainingRequest) -> TrainingResult:
         log.info("An earlier try registered version %d; taking what it left.", made.version)
         outcome = TrainingOutcome.model_validate_json(lake.objects.read(lake.uri(leftovers.FOLDER, request.job_id, OUTCOME)))
         registry.client.set_terminated(made.run_id)
+    progress.forget(lake, request.job_id)
     registry.set_alias(use_case.name, CHALLENGER, made.version)
     log.info("Version %d of '%s' is the challenger: %s", made.version, use_case.name, outcome.run_url)
     return TrainingResult(**dict(outcome), version=made.version, model_uri=made.uri)
@@ -49,7 +53,10 @@ def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: Training
     log.info("%d rows to train on, to %s; %d held out, to %s.", len(training.rows), request.plan.train_end, len(validation.rows), dataset.end)
     log.info("Dataset: version %d of %s, content %s.", dataset.version, dataset.table, dataset.content_hash)
     run.log_dataset(f"{use_case.name}/labelled", dataset)
-    model = fitting.fit(use_case, load(use_case.training.function), training, validation, request.plan.parameters)
+    provenance.log_annotations(run, use_case, [training, validation])
+    function = load(use_case.training.function)
+    with progress.kept(lake, request.job_id, run.log_step):
+        model = fitting.fit(use_case, function, training, validation, request.plan.parameters)
     scores = fitting.Scores(fitting.score(use_case, model, training), fitting.score(use_case, model, validation))
     make_baselines = load(use_case.training.baselines) if use_case.training.baselines else None
     others = fitting.baselines(use_case, make_baselines, training, validation)
@@ -62,7 +69,7 @@ def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: Training
     classes = fitting.classes(model, use_case.task)
     run.log_picture(pictures.validation(use_case.task, scores.validation, classes), "validation.png")
     logged = log_model(use_case, model, leftovers.sample_rows(training.frame).head(5))
-    reference, holdout, sample = leave(use_case, lake, request.job_id, logged, training, validation, scores.validation.answers)
+    reference, holdout, sample = leave(use_case, lake, request.job_id, Made(model, logged, scores.validation.answers), training, validation)
     return TrainingOutcome(
         run_id=run.run_id,
         run_url=run.registry.run_url(run.run_id),
@@ -102,20 +109,33 @@ def log_figures(
     }
     metrics = {f"{part}/{metric}": value for part, of in figures.items() for metric, value in of.items()}
     run.log(params, {**metrics, "gap": gap}, {f"curve/{name}": values for name, values in curves.items()})
-    if curves:
-        run.log_picture(pictures.learning(curves), "learning.png")
+    drawn = run.curves()
+    if drawn:
+        run.log_picture(pictures.learning(drawn), "learning.png")
 
 
-def leave(use_case: UseCase, lake: Lake, training_id: str, logged_model: str, training: Part, validation: Part, answers: np.ndarray) -> tuple[str, str, str]:
+@dataclass(frozen=True)
+class Made:
+    """A fitted model, its address in MLflow, and what it answers for the held-out rows."""
+
+    model: Any
+    logged: str
+    answers: np.ndarray
+
+
+def leave(use_case: UseCase, lake: Lake, training_id: str, made: Made, training: Part, validation: Part) -> tuple[str, str, str]:
     """Write what later phases need: the reference, the held-out rows, and the sample; give their addresses."""
     from gyre.histograms import build_reference
 
-    reference = build_reference(training.frame, use_case.features, answers, bins=use_case.monitoring.bins)
-    sample = leftovers.sample_rows(validation.frame)
+    watching, features = use_case.monitoring, use_case.features
+    trained_on, held_out = (signals(made.model, watching.signals, part.frame) for part in (training, validation))
+    reference = build_reference(training.frame, features, made.answers, bins=watching.bins, signals=trained_on)
+    rows = leftovers.sample_rows(validation.frame)
+    sample = leftovers.sample_of(rows, features, predict_as_logged(made.logged, rows), getattr(made.model, "tolerance", TOLERANCE))
     return (
         leftovers.write_message(lake, training_id, "reference.json", reference),
-        leftovers.write_holdout(lake, use_case, training_id, validation, answers),
-        leftovers.write_message(lake, training_id, "sample.json", leftovers.sample_of(sample, predict_as_logged(logged_model, sample))),
+        leftovers.write_holdout(lake, use_case, training_id, validation, made.answers, held_out),
+        leftovers.write_message(lake, training_id, "sample.json", sample),
     )
 
 

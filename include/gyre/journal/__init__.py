@@ -15,7 +15,9 @@ from gyre.journal.kinds import Kind
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Entry", "Journal", "Kind"]
+__all__ = ["JOURNAL_CONNECTION", "Entry", "Journal", "Kind"]
+
+JOURNAL_CONNECTION = "gyre_journal"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,15 @@ class Journal:
         with self._connect() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(7103901)")
             connection.execute(files("gyre.journal").joinpath("schema.sql").read_text())
+
+    @contextmanager
+    def lock(self, use_case: str, name: str) -> Iterator[None]:
+        """Hold a lock that one process at a time can have, on any machine; wait for it. It goes with the process, however that ends."""
+        import psycopg
+
+        with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 7103901))", (f"{use_case}/{name}",))
+            yield
 
     def add(self, use_case: str, kind: Kind, key: str, body: Mapping[str, Any]) -> bool:
         """Add an entry, unless one of the same use case, kind and key is there; tell whether it was added."""

@@ -10,6 +10,8 @@ class Kind(StrEnum):
 
     INTERVAL_BLOCKED = "interval_blocked"  # - job id; body: start, end, checks, page
     INTERVAL_PUBLISHED = "interval_published"  # - job id; body: start, end, rows, quarantined, version, checks, page
+    TASKS_PUSHED = "tasks_pushed"  # - job id; body: project, project_url, tasks, reasons, asked, requests
+    ANNOTATIONS_COLLECTED = "annotations_collected"  # - job id; body: tasks, waiting, agreed, disputed, asked_again, agreement, requests
     LABELS_JOINED = "labels_joined"  # - job id; body: labelled, rows, start, end, version, changed
     RETRAIN_REQUESTED = "retrain_requested"  # - rule and night; body: reason, statistic, value, threshold, window, version
     TRAINING_STARTED = "training_started"  # - training id; body: reason, dataset, parameters, request

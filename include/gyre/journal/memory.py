@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from gyre.journal import Entry, Journal, Kind, _plain
@@ -17,9 +19,16 @@ class MemoryJournal(Journal):
 
     dsn: str = "memory"
     _entries: list[Entry] = field(default_factory=list)
+    _locks: dict[str, Lock] = field(default_factory=dict)
 
     def migrate(self) -> None:
         """Do nothing: there are no tables."""
+
+    @contextmanager
+    def lock(self, use_case: str, name: str) -> Iterator[None]:
+        """Hold a lock among the threads of this process."""
+        with self._locks.setdefault(f"{use_case}/{name}", Lock()):
+            yield
 
     def add(self, use_case: str, kind: Kind, key: str, body: Mapping[str, Any]) -> bool:
         """Add an entry, unless one of the same use case, kind and key is there; tell whether it was added."""

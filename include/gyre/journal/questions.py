@@ -62,8 +62,22 @@ def evaluations(journal: Journal, use_case: str, version: int) -> list[Entry]:
     return [e for e in journal.entries(use_case, Kind.EVALUATED) if e.body["version"] == version]
 
 
+def labelling(journal: Journal, use_case: str) -> dict[str, Any] | None:
+    """Say how far people are with what they were asked; None if nobody was asked anything."""
+    pushed, collected = journal.last(use_case, Kind.TASKS_PUSHED), journal.last(use_case, Kind.ANNOTATIONS_COLLECTED)
+    if pushed is None and collected is None:
+        return None
+    asked = pushed.body["asked"] if pushed else 0
+    if collected is None:
+        return {"project_url": pushed and pushed.body["project_url"], "tasks": asked, "waiting": asked, "disputed": 0, "kappa": None, "bar": None}
+    seen = collected.body
+    new = max(asked - seen["tasks"], 0) if pushed and pushed.id > collected.id else 0  # sent since the last look at the answers
+    figures = {"tasks": seen["tasks"] + new, "waiting": seen["waiting"] + new, "disputed": seen["disputed"]}
+    return {"project_url": seen["project_url"], **figures, "kappa": seen["agreement"]["kappa"], "bar": seen["agreement"]["bar"]}
+
+
 def summary(journal: Journal, use_case: str) -> dict[str, Any]:
-    """Sum up a use case for the command line and the board: intervals, versions, what serves, requests, drift."""
+    """Sum up a use case for the command line and the board: intervals, versions, what serves, labelling, requests, drift."""
     serves = serving(journal, use_case)
     monitored = journal.last(use_case, Kind.MONITORED)
     return {
@@ -78,6 +92,7 @@ def summary(journal: Journal, use_case: str) -> dict[str, Any]:
         "champion": serves.champion,
         "previous": serves.previous,
         "challenger": challenger(journal, use_case),
+        "labelling": labelling(journal, use_case),
         "open_retrain_requests": [{"key": e.key, **e.body} for e in open_retrain_requests(journal, use_case)],
         "drift": {"at": monitored.at.isoformat(), **monitored.body} if monitored else None,
     }

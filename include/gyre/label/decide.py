@@ -1,4 +1,4 @@
-"""Decide which rows to look for labels of, and note how many have one."""
+"""Decide which rows to look for facts about, and note how many have one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gyre.errors import BadParameters, NothingToDo
 from gyre.journal import Journal, Kind
 from gyre.lake import Lake
 from gyre.run import Run
-from gyre.specs import Interval, UseCase
+from gyre.specs import Facts, Interval, UseCase
 from gyre.specs.label_messages import LabelRequest, LabelResult
 
 
@@ -20,7 +20,8 @@ def ask(use_case: UseCase, run: Run, journal: Journal, given: Any) -> LabelReque
         BadParameters: If only one of start and end is given, or they are no whole cells.
         NothingToDo: If nothing is published yet.
     """
-    window = asked_for(use_case, run) or open_window(use_case, Lake.of(use_case.name), datetime.now(UTC))
+    assert isinstance(use_case.labels, Facts)  # noqa: S101 - the DAG asks for this task only then
+    window = asked_for(use_case, run) or open_window(use_case, use_case.labels, Lake.of(use_case.name), datetime.now(UTC))
     return LabelRequest(
         job="label",
         job_id=run.job_id,
@@ -43,19 +44,28 @@ def asked_for(use_case: UseCase, run: Run) -> Interval | None:
     return use_case.schedule.grid.aligned(Interval.parse(start, end, use_case.schedule.zone))
 
 
-def open_window(use_case: UseCase, lake: Lake, now: datetime) -> Interval:
+def open_window(use_case: UseCase, facts: Facts, lake: Lake, now: datetime) -> Interval:
     """Give the event time in which labels may still come or change: the horizon back from the newest published cell, and what was never looked at."""
-    schedule = use_case.schedule
-    grid = schedule.grid
-    until = grid.floor(min(now, schedule.end) if schedule.end else now)
-    published = lake.published("validated", grid.cells(Interval(schedule.start, until))) if until > schedule.start else []
-    if not published:
-        raise NothingToDo("no interval is published yet")
+    published = published_cells(use_case, lake, now)
     looked_at = {cell.start for cell in lake.published("labelled", published)}
     never = [cell.start for cell in published if cell.start not in looked_at]
     newest = published[-1].end
-    horizon = grid.floor(max(newest - use_case.labels.horizon, schedule.start))
+    horizon = use_case.schedule.grid.floor(max(newest - facts.horizon, use_case.schedule.start))
     return Interval(min([horizon, *never]), newest)
+
+
+def published_cells(use_case: UseCase, lake: Lake, now: datetime) -> list[Interval]:
+    """List the cells that are published, oldest first.
+
+    Raises:
+        NothingToDo: If none is.
+    """
+    schedule = use_case.schedule
+    until = schedule.grid.floor(min(now, schedule.end) if schedule.end else now)
+    published = lake.published("validated", schedule.grid.cells(Interval(schedule.start, until))) if until > schedule.start else []
+    if not published:
+        raise NothingToDo("no interval is published yet")
+    return published
 
 
 def note(use_case: UseCase, run: Run, journal: Journal, request: LabelRequest, result: LabelResult) -> dict[str, Any]:

@@ -1,19 +1,18 @@
-"""Join the facts that have come to the rows they are about; write only the cells whose content changed."""
+"""Join labels to the rows they are about; write only the cells whose content changed."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from gyre.errors import SourceUnreadable, did_you_mean
-from gyre.lake import PARTITION, Lake, in_cells
+from gyre.lake import PARTITION, Lake
 from gyre.specs import Interval, UseCase, cell_key
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
 log = logging.getLogger("gyre.job")
@@ -23,10 +22,10 @@ TRANSACTION = "publish"
 
 @dataclass(frozen=True)
 class Joined:
-    """What a run of the label job did.
+    """What a run of a job that labels did.
 
     Attributes:
-        rows: Validated rows of the window.
+        rows: Validated rows of the cells looked at.
         labelled: Rows of them that have a label now.
         changed: Cells that were rewritten.
         version: Version of the table `labelled`; None if there is none yet.
@@ -38,67 +37,57 @@ class Joined:
     version: int | None
 
 
-def join_labels(use_case: UseCase, window: Interval, lake: Lake, function: Callable[[pd.DataFrame], pd.DataFrame]) -> Joined:
-    """Label the rows of a window with what is known now.
+def join(use_case: UseCase, cells: Sequence[Interval], lake: Lake, labels: pl.DataFrame, settled: datetime | None = None) -> Joined:
+    """Label the rows of these cells with what is known now.
 
-    Repeating it changes nothing; a label that was corrected replaces the one before; a row without a label is left out until it has one.
+    Repeating it changes nothing; a label that was corrected replaces the one before, one that was withdrawn goes; a row without a label is left out.
 
-    Raises:
-        SourceUnreadable: If the label function does not return keys, `label` and `labelled_at`.
+    Args:
+        use_case: Names the keys.
+        cells: The cells looked at, oldest first.
+        lake: The use case's part of the lake.
+        labels: Keys, `label`, `labelled_at`, and columns that go with them; one row a key.
+        settled: Cells that end by then wait for labels no longer: one without any is written too, empty.
     """
-    grid = use_case.schedule.grid
-    validated = _read(lake, "validated", window)
-    if validated is None or validated.is_empty():
+    validated = read_cells(lake, "validated", cells)
+    if validated is None or (validated.is_empty() and read_cells(lake, "labelled", cells) is None):
         return Joined(0, 0, [], _version(lake))
-    labels = checked_labels(use_case, function(_events(use_case, lake, window)))
     labelled = validated.join(labels, on=use_case.keys, how="inner", maintain_order="left")
-    changed = _changed(use_case, labelled, lake, window)
+    changed = _changed(labelled, lake, cells, settled)
     for run in _runs(changed):
-        cells = labelled.filter((labelled[PARTITION] >= cell_key(run.start)) & (labelled[PARTITION] < cell_key(run.end)))
-        version = lake.replace("labelled", cells.to_arrow(), run, grid, transaction=TRANSACTION, version=int(time.time() * 1000))
-        log.info("labelled: %s rows of %s, version %s.", f"{cells.height:,}", run, version)
-    log.info("%s of %s rows in %s have a label; %s cells changed.", f"{labelled.height:,}", f"{validated.height:,}", window, len(changed))
+        part = labelled.filter((labelled[PARTITION] >= cell_key(run.start)) & (labelled[PARTITION] < cell_key(run.end)))
+        version = lake.replace("labelled", part.to_arrow(), run, use_case.schedule.grid, transaction=TRANSACTION, version=int(time.time() * 1000))
+        log.info("labelled: %s rows of %s, version %s.", f"{part.height:,}", run, version)
+    log.info("%s of %s rows in %s cells have a label; %s cells changed.", f"{labelled.height:,}", f"{validated.height:,}", f"{len(cells):,}", len(changed))
     return Joined(validated.height, labelled.height, changed, _version(lake))
 
 
-def checked_labels(use_case: UseCase, made: pd.DataFrame) -> pl.DataFrame:
-    """Check and type what a label function returned; of several labels for one key the last wins."""
+def read_cells(lake: Lake, name: str, cells: Sequence[Interval], columns: list[str] | None = None) -> pl.DataFrame | None:
+    """Read a table's rows of some cells; None if the table was never written."""
     import polars as pl
 
-    where, columns = use_case.labels.function, [*use_case.keys, "label", "labelled_at"]
-    for column in columns:
-        if column not in made.columns:
-            raise SourceUnreadable(f"{where} returned no column '{column}'.{did_you_mean(column, map(str, made.columns))}")
-    labels = pl.from_pandas(made[columns]).drop_nulls().unique(use_case.keys, keep="last", maintain_order=True)
-    if not labels["label"].dtype.is_numeric():
-        raise SourceUnreadable(f"{where} returned labels of type {labels['label'].dtype}, such as {labels['label'].head(3).to_list()}. Fix: return numbers.")
-    kind = pl.Float64 if labels["label"].dtype.is_float() or use_case.task == "regression" else pl.Int64
-    return labels.with_columns(pl.col("label").cast(kind), pl.col("labelled_at").cast(pl.Datetime("us", "UTC")))
-
-
-def _events(use_case: UseCase, lake: Lake, window: Interval) -> pd.DataFrame:
-    """Read the label source's rows in the order they came, from one horizon before the window (some facts come before the item's time) to the newest."""
-    since = cell_key(window.start - use_case.labels.horizon)
-    table = lake.table("sources", use_case.labels.source)
+    table = lake.table(name)
     if table is None:
-        raise SourceUnreadable(f"Nothing of the label source '{use_case.labels.source}' is in the lake yet. Fix: run '{use_case.name}__ingest' first.")
-    rows = table.to_pyarrow_table(filters=[(PARTITION, ">=", since)])
-    order = [(name, "ascending") for name in ("_epoch", "_partition", "_offset", PARTITION) if name in rows.column_names]
-    rows = rows.sort_by(order)
-    return rows.select([name for name in rows.column_names if not name.startswith("_")]).to_pandas()
+        return None
+    asked: Any = [(PARTITION, "in", [cell_key(cell.start) for cell in cells] or [""])]  # of no cells: the columns, without a row
+    rows = pl.from_arrow(table.to_pyarrow_table(filters=asked, columns=columns))
+    assert isinstance(rows, pl.DataFrame)  # noqa: S101 - a table with columns, never a series
+    return rows
 
 
-def _changed(use_case: UseCase, labelled: pl.DataFrame, lake: Lake, window: Interval) -> list[Interval]:
+def _changed(labelled: pl.DataFrame, lake: Lake, cells: Sequence[Interval], settled: datetime | None) -> list[Interval]:
     """Name the cells whose labelled rows differ from those in the table, or that were never written and are past waiting for."""
-    before = _read(lake, "labelled", window)
-    cells = list(use_case.schedule.grid.cells(window))
-    now, then = (
-        _fingerprints(labelled),
-        _fingerprints(before.select(labelled.columns)) if before is not None and set(labelled.columns) <= set(before.columns) else {},
-    )
+    before = read_cells(lake, "labelled", cells)
+    now = _fingerprints(labelled)
+    then = _fingerprints(before.select(labelled.columns)) if before is not None and set(labelled.columns) <= set(before.columns) else {}
+    stale = set() if then or before is None else set(before[PARTITION].unique())  # columns came or went: what is there is written anew
     written = {cell.start for cell in lake.published("labelled", cells)}
-    settled = window.end - use_case.labels.horizon
-    return [cell for cell in cells if now.get(key := cell_key(cell.start)) != then.get(key) or (cell.start not in written and cell.end <= settled)]
+
+    def differs(cell: Interval) -> bool:
+        key = cell_key(cell.start)
+        return now.get(key) != then.get(key) or key in stale or (settled is not None and cell.start not in written and cell.end <= settled)
+
+    return [cell for cell in cells if differs(cell)]
 
 
 def _fingerprints(rows: pl.DataFrame) -> dict[str, tuple[int, int]]:
@@ -109,7 +98,7 @@ def _fingerprints(rows: pl.DataFrame) -> dict[str, tuple[int, int]]:
     return {cell: (count, total) for cell, count, total in summed.iter_rows()}
 
 
-def _runs(cells: list[Interval]) -> Iterator[Interval]:
+def _runs(cells: Sequence[Interval]) -> Iterator[Interval]:
     """Put neighbouring cells together: one commit each."""
     start = end = None
     for cell in cells:
@@ -120,17 +109,6 @@ def _runs(cells: list[Interval]) -> Iterator[Interval]:
         end = cell.end
     if start is not None and end is not None:
         yield Interval(start, end)
-
-
-def _read(lake: Lake, name: str, window: Interval) -> pl.DataFrame | None:
-    import polars as pl
-
-    table = lake.table(name)
-    if table is None:
-        return None
-    rows = pl.from_arrow(table.to_pyarrow_table(filters=in_cells(window)))
-    assert isinstance(rows, pl.DataFrame)  # noqa: S101 - a table with columns, never a series
-    return rows
 
 
 def _version(lake: Lake) -> int | None:

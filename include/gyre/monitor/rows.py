@@ -48,7 +48,8 @@ def frame_of(use_case: UseCase, types: dict[str, Any], lines: list[Line]) -> tup
         lines: Complete lines.
 
     Returns:
-        One row a usable line: `prediction_id`, `version`, `predicted_at`, keys, event time, features, `prediction`, `_interval`; and the others.
+        One row a usable line: `prediction_id`, `version`, `predicted_at`, keys, event time, features but the binary ones, signals, `prediction`,
+        `_interval`; and the others.
     """
     import polars as pl
 
@@ -79,9 +80,10 @@ def schema_of(use_case: UseCase, types: dict[str, Any]) -> dict[str, Any]:
 
     answer = pl.List(pl.Float64) if use_case.task == "multiclass" else pl.Float64
     items = {name: types[name] for name in dict.fromkeys([*use_case.keys, use_case.event_time])}
-    features = {name: types[name] for name in use_case.features.columns if name not in items}
+    features = {name: types[name] for name in use_case.features.plain if name not in items}
+    signals = dict.fromkeys(use_case.monitoring.signals, pl.Float64)
     utc = pl.Datetime("us", "UTC")
-    return {"prediction_id": pl.String, "version": pl.Int64, "predicted_at": utc, **items, **features, "prediction": answer, PARTITION: pl.String}
+    return {"prediction_id": pl.String, "version": pl.Int64, "predicted_at": utc, **items, **features, **signals, "prediction": answer, PARTITION: pl.String}
 
 
 def _record(text: bytes) -> dict[str, Any]:
@@ -89,8 +91,8 @@ def _record(text: bytes) -> dict[str, Any]:
     given = json.loads(text)
     if not isinstance(given, dict) or not isinstance(given.get("row"), dict):
         raise TypeError("no object with a 'row'")
-    return {**given["row"], "prediction_id": given.get("prediction_id"), "version": given.get("version"), "predicted_at": given.get("at"),
-            "prediction": given.get("prediction")}  # fmt: skip
+    own = {"prediction_id": given.get("prediction_id"), "version": given.get("version"), "predicted_at": given.get("at"), "prediction": given.get("prediction")}
+    return {**given["row"], **(given.get("signals") or {}), **own}
 
 
 def _check(row: dict[str, Any], use_case: UseCase) -> None:

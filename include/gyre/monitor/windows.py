@@ -123,14 +123,16 @@ def _predictions(lake: Lake, version: int, use_case: UseCase) -> pl.LazyFrame | 
     table = lake.table(PREDICTIONS)
     if table is None:
         return None
-    wanted = dict.fromkeys([*use_case.keys, use_case.event_time, *use_case.features.columns, "prediction", "predicted_at", PARTITION])
-    return pl.scan_delta(table, storage_options=dict(lake.options) or None).filter(pl.col("version") == version).select(*wanted)
+    rows = pl.scan_delta(table, storage_options=dict(lake.options) or None).filter(pl.col("version") == version)
+    known = rows.collect_schema().names()  # a signal that is watched since today was not recorded before
+    signals = [name for name in use_case.monitoring.signals if name in known]
+    return rows.select(*dict.fromkeys([*use_case.keys, use_case.event_time, *use_case.features.plain, *signals, "prediction", "predicted_at", PARTITION]))
 
 
 def _last_answers(use_case: UseCase, rows: pl.LazyFrame, part: Interval) -> pl.DataFrame:
-    """Read one slice; of several answers for one key the last was acted on."""
-    time = use_case.event_time
-    return _within(use_case, rows, part).sort("predicted_at").unique(use_case.keys, keep="last", maintain_order=True).sort(time).collect()
+    """Read one slice, in an order that is always the same: sums of floats depend on it. Of several answers for one key the last was acted on."""
+    last = _within(use_case, rows, part).sort("predicted_at").unique(use_case.keys, keep="last", maintain_order=True)
+    return last.sort(use_case.event_time, *use_case.keys).collect()
 
 
 def _within(use_case: UseCase, rows: pl.LazyFrame, part: Interval) -> pl.LazyFrame:
@@ -192,7 +194,8 @@ def _count(use_case: UseCase, reference: Reference, answered: pl.DataFrame | Non
     if answered is not None and not answered.is_empty():
         column = answered["prediction"]
         predictions = np.array(column.to_list(), dtype=float) if column.dtype == pl.List else column.to_numpy()
-        counts.add({name: answered[name].to_numpy() for name in use_case.features.columns}, predictions)
+        watched = [name for name in (*use_case.features.plain, *use_case.monitoring.signals) if name in answered.columns]
+        counts.add({name: answered[name].to_numpy() for name in watched}, predictions)
     return counts
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from gyre.connections import Connection, ask_also, connection
-from gyre.journal import Journal
-
-JOURNAL_CONNECTION = "gyre_journal"
+from gyre.journal import JOURNAL_CONNECTION, Journal
 
 
 def _from_airflow(conn_id: str) -> Connection | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 from dataclasses import dataclass
@@ -53,8 +55,12 @@ class RowReader:
     def _known(self) -> frozenset[str]:
         return self._required | {*self.model.keys, self.model.event_time}
 
+    @cached_property
+    def _binary(self) -> frozenset[str]:
+        return frozenset(self.model.features.binary)
+
     def read(self, body: bytes) -> list[dict[str, Any]]:
-        """Read a request's body.
+        """Read a request's body; a binary field, sent as base64, is bytes then.
 
         Raises:
             Refused: 400 if it is no JSON of the right form, 413 if there are too many rows, 422 if a field cannot be used.
@@ -83,6 +89,7 @@ class RowReader:
         """List what is wrong with one row: nothing, nearly always, so that is found out first."""
         if not isinstance(row, dict):
             return [_problem(index, None, "an object {field: value, ...}", row)]
+        row |= {field: content for field in self._binary & row.keys() if (content := _decoded(row[field])) is not None}
         found = [
             _problem(index, field, f"one of the model's fields.{did_you_mean(field, self._known)}", row[field]) for field in sorted(row.keys() - self._known)
         ]
@@ -96,6 +103,8 @@ class RowReader:
     def _fits(self, field: str, value: Any) -> bool:
         if field in self._numeric:
             return value is None or (type(value) in (int, float) and math.isfinite(value))
+        if field in self._binary:
+            return type(value) is bytes
         if field in self._required:
             return value is None or type(value) is str
         if field == self.model.event_time:
@@ -105,9 +114,23 @@ class RowReader:
     def _expected(self, field: str) -> str:
         if field in self._numeric:
             return "a number or null"
+        if field in self._binary:
+            return "bytes as a base64 text"
         if field in self._required:
             return "a text or null"
         return "an ISO 8601 instant as text" if field == self.model.event_time else "a text or a number"
+
+
+def _decoded(value: Any) -> bytes | None:
+    """Decode base64, with or without the `data:...;base64,` of a browser before it; None if it is none, or of nothing."""
+    if type(value) is not str:
+        return None
+    if value.startswith("data:"):
+        value = value.partition(";base64,")[2]
+    try:
+        return base64.b64decode(value, validate=True) or None
+    except (binascii.Error, ValueError):  # ValueError: letters that are not ASCII
+        return None
 
 
 def _json(body: bytes) -> Any:

@@ -11,11 +11,11 @@ from pathlib import Path
 import bentoml  # noqa: TID253 - this file is only ever imported by a Bento's own process
 import numpy as np
 
-from gyre.frames import model_frame, predict
-from gyre.serving.app import Endpoint, application
+from gyre.frames import answers, model_frame
+from gyre.serving.app import Answers, Endpoint, application
 from gyre.serving.failure import LeavesWord
 from gyre.serving.log import PredictionLog
-from gyre.serving.model import load_model
+from gyre.serving.model import compute_on_one_thread, load_model
 from gyre.serving.parent import end_with_parent
 from gyre.settings import settings
 from gyre.specs.deploy_messages import ServedModel
@@ -29,11 +29,12 @@ def _open() -> Endpoint:
     import pandas as pd
 
     model = load_model(HERE / "model")
+    compute_on_one_thread()
     columns = SERVED.features.columns
 
-    def answer(rows: list[dict[str, object]]) -> np.ndarray:
+    def answer(rows: list[dict[str, object]]) -> Answers:
         frame = pd.DataFrame({column: [row[column] for row in rows] for column in columns})
-        return predict(model, SERVED.task, model_frame(frame, SERVED.features))
+        return answers(model, SERVED.task, SERVED.signals, model_frame(frame, SERVED.features))
 
     log = PredictionLog(settings().prediction_logs / SERVED.use_case / str(SERVED.version))
     classes = np.asarray(getattr(model, "classes_", [])).tolist()

@@ -2,24 +2,40 @@
 
 from gyre.specs.base import EntryPoint, Spec
 from gyre.specs.interval import Grid, Interval, cell_key, parse_instant
+from gyre.specs.labels import Facts, People
 from gyre.specs.loading import load_use_case, load_use_cases
 from gyre.specs.monitoring import Monitoring, Rule
 from gyre.specs.requests import Check, DatasetVersion, Gate, IntervalRequest, Request, Result
 from gyre.specs.sources import Objects, Source, Table, Topic
-from gyre.specs.use_case import Features, Labels, Promotion, Resources, Schedule, Serving, Training, UseCase
+from gyre.specs.templates import (
+    AudioClassification,
+    BoundingBoxes,
+    Custom,
+    ImageClassification,
+    NamedEntities,
+    TextClassification,
+    Transcription,
+)
+from gyre.specs.use_case import Features, Promotion, Resources, Schedule, Serving, Training, UseCase
 
 __all__ = [
+    "AudioClassification",
+    "BoundingBoxes",
     "Check",
+    "Custom",
     "DatasetVersion",
     "EntryPoint",
+    "Facts",
     "Features",
     "Gate",
     "Grid",
+    "ImageClassification",
     "Interval",
     "IntervalRequest",
-    "Labels",
     "Monitoring",
+    "NamedEntities",
     "Objects",
+    "People",
     "Promotion",
     "Request",
     "Resources",
@@ -30,8 +46,10 @@ __all__ = [
     "Source",
     "Spec",
     "Table",
+    "TextClassification",
     "Topic",
     "Training",
+    "Transcription",
     "UseCase",
     "cell_key",
     "load_use_case",

@@ -101,6 +101,7 @@ class ServedModel(Message):
     Attributes:
         max_rows: Most rows in one request.
         workers: Processes.
+        signals: Numbers that the model gives beside each answer, and that are recorded with it.
     """
 
     use_case: str
@@ -111,3 +112,4 @@ class ServedModel(Message):
     event_time: str
     max_rows: int
     workers: int
+    signals: list[str] = []

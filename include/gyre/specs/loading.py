@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gyre.errors import InvalidUseCase, did_you_mean
 from gyre.settings import Settings, settings
 from gyre.specs.base import Spec
+from gyre.specs.labels import Facts, People
 from gyre.specs.use_case import UseCase
 
 
@@ -109,8 +110,10 @@ def _check(use_case: UseCase, folder: str, where: Settings) -> None:
     entry_points = {
         "features.function": use_case.features.function,
         "expectations": use_case.expectations,
-        "labels.function": use_case.labels.function,
+        "labels.function": use_case.labels.function if isinstance(use_case.labels, Facts) else None,
+        "labels.template.label": use_case.labels.label_function if isinstance(use_case.labels, People) else None,
         "training.function": use_case.training.function,
+        "training.inputs": use_case.training.inputs,
         "training.baselines": use_case.training.baselines,
     }
     for field, entry_point in entry_points.items():

@@ -56,9 +56,13 @@ class Monitoring(Spec):
         night: How long after the end of a cell its night is. Windows end with the cell; labels that came until its night count.
         rules: Asked every night.
         bins: Bins of a numeric feature's stored reference.
+        signals: Numbers the model gives beside each answer, watched as numeric features are: a picture has no column that could drift. A torch
+            model gives `input_mean` and, if its forward returns `(output, embedding)`, `embedding_distance` (Mahalanobis distance to
+            the rows trained on); another model gives those of its method `signals(frame) -> dict[str, array (n,)]`.
     """
 
     cron: str = "0 7 * * *"
     night: timedelta = timedelta(0)
     rules: list[Rule] = []
+    signals: list[str] = []
     bins: int = Field(default=256, ge=10, le=4096)

@@ -39,14 +39,15 @@ class Objects(Spec):
         connection: Connection id of the store (may be empty for `file://`).
         uri: `s3://bucket/weather/{start:%Y-%m-%d}.parquet`; `start` is the start of each cell of the interval,
             and `*` matches within a folder, as in `s3://bucket/clicks/{start:%Y/%m/%d}/*.jsonl`.
-        format: `parquet`, `csv` or `jsonl`.
+        format: `parquet`, `csv`, `jsonl`, or `binary`: any file (a picture, a sound), one row each, with the columns `uri`, `name` (the last
+            part of the key), `content` (bytes), `size` and `modified_at`.
         event_time: Column that holds a row's event time, if there is one; a row belongs to the cell of its file.
     """
 
     kind: Literal["objects"] = "objects"
     connection: str | None = None
     uri: str
-    format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    format: Literal["parquet", "csv", "jsonl", "binary"] = "parquet"
     event_time: str | None = None
 
     @model_validator(mode="after")

@@ -7,6 +7,8 @@ from typing import Any
 
 from gyre.specs.requests import DatasetVersion, Message, Request, Result
 
+TOLERANCE = 1e-6
+
 
 class TrainingPlan(Message):
     """Why to train, and on what: decided once, so that a retry trains on the same rows.
@@ -48,8 +50,8 @@ class TrainingOutcome(Message):
         classes: multiclass: the labels in the order of the predictions' columns; else empty.
         train_end: First instant not trained on.
         data_end: End of the held-out rows.
-        reference_uri: `gyre.histograms.Reference` of features (rows trained on) and predictions (held-out rows), JSON.
-        holdout_uri: The held-out rows' keys, event time, `label` and `prediction`, Parquet.
+        reference_uri: `gyre.histograms.Reference` of features and signals (rows trained on) and predictions (held-out rows), JSON.
+        holdout_uri: The held-out rows' keys, event time, `label`, `prediction` and signals, Parquet.
         sample_uri: `Sample`, JSON.
     """
 
@@ -86,9 +88,11 @@ class Sample(Message):
     """A few rows, and what MLflow's own pyfunc answers for them: what a served version must answer too.
 
     Attributes:
-        rows: Feature -> value; a missing number is null.
+        rows: Feature -> value; a missing number is null, bytes are base64.
         predictions: One entry a row: the probability of each class, or the value (regression).
+        tolerance: By how much a served version's answers may differ; a model that computes in single precision needs more.
     """
 
     rows: list[dict[str, float | str | None]]
     predictions: list[list[float]] | list[float]
+    tolerance: float = TOLERANCE

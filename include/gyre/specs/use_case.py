@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from gyre.errors import did_you_mean
 from gyre.specs.base import EntryPoint, Name, Spec
 from gyre.specs.interval import Grid, parse_instant
+from gyre.specs.labels import Facts, Labels, People
 from gyre.specs.monitoring import Monitoring
 from gyre.specs.sources import Source
 
@@ -89,42 +90,35 @@ class Features(Spec):
             use case's keys, its event time and every column below.
         numeric: Columns of numbers; missing values are allowed.
         categorical: Columns of texts.
+        binary: Columns of bytes (a picture, a sound), never missing. A request to the endpoint sends them as base64.
+        carried: Columns of texts that the model does not see and the rows keep: an address that people are shown, a name to look for.
     """
 
     function: EntryPoint
     numeric: list[str] = []
     categorical: list[str] = []
+    binary: list[str] = []
+    carried: list[str] = []
 
     @property
     def columns(self) -> list[str]:
         """Every column the model sees, in order."""
+        return [*self.numeric, *self.categorical, *self.binary]
+
+    @property
+    def plain(self) -> list[str]:
+        """Those of numbers and texts: what is kept of a request and watched."""
         return [*self.numeric, *self.categorical]
 
     @model_validator(mode="after")
     def _some_and_no_column_twice(self) -> Features:
         if not self.columns:
-            raise ValueError("numeric and categorical are both empty: a model needs columns")
-        twice = sorted({c for c in self.columns if self.columns.count(c) > 1})
+            raise ValueError("numeric, categorical and binary are all empty: a model needs columns")
+        named = [*self.columns, *self.carried]
+        twice = sorted({c for c in named if named.count(c) > 1})
         if twice:
             raise ValueError(f"columns named twice: {twice}")
         return self
-
-
-class Labels(Spec):
-    """Labels that are facts which arrive later.
-
-    Attributes:
-        source: The source whose rows tell what really happened.
-        function: `(events: DataFrame) -> DataFrame` in pandas: the source's rows in the order they came, to rows of
-            the use case's keys, `label` and `labelled_at` (when it became known). Of several for one key the last wins.
-        horizon: How far back from the newest published interval labels are looked for.
-        cron: Safety schedule; normally a published interval starts the run.
-    """
-
-    source: str
-    function: EntryPoint
-    horizon: timedelta = timedelta(days=30)
-    cron: str = "30 */6 * * *"
 
 
 class Resources(Spec):
@@ -140,7 +134,9 @@ class Training(Spec):
 
     Attributes:
         function: `(train: DataFrame, validation: DataFrame, parameters: dict) -> model` in pandas; both frames hold the feature
-            columns and `label`. The model has `predict_proba` (binary, multiclass) or `predict` (regression).
+            columns and `label`. The model has `predict_proba` (binary, multiclass) or `predict` (regression), or is a `torch.nn.Module`.
+            `gyre.progress` lets it log a curve live, and go on where a killed try of it stopped.
+        inputs: For a torch model: `(frame: DataFrame) -> numpy array` of float32, shape (n, ...): what the module is called with.
         baselines: `(train: DataFrame) -> dict[str, model]`, simple models for comparison; a dummy is always added.
         parameters: Defaults of `parameters`; a manual run may change each.
         validation: Length of event time at the end that is held out of training.
@@ -152,6 +148,7 @@ class Training(Spec):
     """
 
     function: EntryPoint
+    inputs: EntryPoint | None = None
     baselines: EntryPoint | None = None
     parameters: dict[str, Any] = {}
     validation: timedelta = timedelta(days=7)
@@ -204,7 +201,16 @@ class Serving(Spec):
 
 
 class UseCase(Spec):
-    """One model and its whole life."""
+    """One model and its whole life.
+
+    Attributes:
+        name: Its folder's name, and the first part of its DAGs' names.
+        owner: Whom the DAGs name.
+        environment: A folder of `docker/`; every job of it runs there, and its model is served from there.
+        keys: Columns that together name an item.
+        event_time: Column of the instant an item is about.
+        private: Columns that never leave for the labelling system.
+    """
 
     name: Name
     description: str = ""
@@ -213,6 +219,7 @@ class UseCase(Spec):
     task: Literal["binary", "multiclass", "regression"]
     keys: list[str] = Field(min_length=1)
     event_time: str
+    private: list[str] = []
     sources: dict[Name, Source] = Field(min_length=1)
     schedule: Schedule
     features: Features
@@ -225,15 +232,44 @@ class UseCase(Spec):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> UseCase:
-        if self.labels.source not in self.sources:
+        if isinstance(self.labels, Facts) and self.labels.source not in self.sources:
             raise ValueError(f"labels.source '{self.labels.source}' is none of the sources.{did_you_mean(self.labels.source, self.sources)}")
+        if isinstance(self.labels, People):
+            self._people_can_answer(self.labels)
         if self.promotion.metric not in METRICS_OF[self.task]:
             known = METRICS_OF[self.task]
             raise ValueError(f"promotion.metric '{self.promotion.metric}' does not fit a {self.task} task.{did_you_mean(self.promotion.metric, known)}")
         reserved = sorted({"label", "labelled_at", "interval_start", "interval_end"} & {*self.features.columns, *self.keys})
         if reserved:
             raise ValueError(f"features or keys use reserved column names: {reserved}")
+        kept = {"label", "prediction", "prediction_id", "predicted_at", "version"}
+        columns = {*self.features.columns, *self.features.carried, *self.keys, self.event_time} | kept
+        taken = sorted(columns & {*self.monitoring.signals})
+        if taken:
+            raise ValueError(f"monitoring.signals are named as columns are: {taken}. Fix: give the model's signals other names")
+        self._rules_know_their_columns()
         return self
+
+    def _people_can_answer(self, people: People) -> None:
+        known = {*self.keys, self.event_time, *self.features.columns, *self.features.carried}
+        for variable, column in people.template.shown.items():
+            if column not in known:
+                raise ValueError(f"labels.template shows the column '{column}' as '{variable}', and the rows have none.{did_you_mean(column, known)}")
+            if column in self.features.binary:
+                raise ValueError(f"labels.template shows '{column}', which holds bytes. Fix: show a column of `features.carried` that holds the file's address")
+        if self.task == "multiclass" or people.label_function:
+            return
+        allowed = "0 or 1" if self.task == "binary" else "a number"
+        fits = [v for v in people.values.values() if not isinstance(v, str) and (self.task == "regression" or v in (0, 1))]
+        if len(fits) < len(people.values) or not people.values:
+            raise ValueError(f"labels.values must give each choice of a {self.task} task {allowed} (got {people.values})")
+
+    def _rules_know_their_columns(self) -> None:
+        known = [*self.features.numeric, *self.features.categorical, *self.monitoring.signals]
+        for rule in self.monitoring.rules:
+            for name in rule.features:
+                if name not in known:
+                    raise ValueError(f"monitoring rule '{rule.name}' looks at '{name}', which is neither a feature nor a signal.{did_you_mean(name, known)}")
 
     @property
     def connections(self) -> list[str]:

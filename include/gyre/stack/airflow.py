@@ -62,6 +62,12 @@ def environment(stack: Stack) -> dict[str, str]:
     return options | stack.given_variables() | {"AIRFLOW_HOME": str(stack.layout.home / "airflow"), "PYTHONPATH": str(REPOSITORY / "include")}
 
 
+def login(stack: Stack) -> str:
+    """What a person needs to sign in."""
+    people = {"admin": stack.secrets.airflow_admin, "viewer": stack.secrets.airflow_viewer}
+    return f"Airflow {stack.settings.url('airflow')}\n" + "\n".join(f"user: {name}\npassword: {password}\n" for name, password in people.items())
+
+
 def migrate(stack: Stack) -> None:
     """Bring Airflow's database up to date, when its environment or the database is new."""
     home = stack.layout.home / "airflow"
@@ -69,8 +75,6 @@ def migrate(stack: Stack) -> None:
     home.chmod(0o700)
     passwords = {"admin": stack.secrets.airflow_admin, "viewer": stack.secrets.airflow_viewer}
     write_private(home / "passwords.json", json.dumps(passwords))
-    login = f"{stack.settings.url('airflow')}\nuser: admin\npassword: {passwords['admin']}\n\nuser: viewer\npassword: {passwords['viewer']}\n"
-    write_private(stack.layout.login, login)
     stamp = stack.layout.home / "postgres" / "airflow-version"  # beside the data: who removes one removes both
     wanted = environments.fingerprint(stack.settings, "airflow")
     if stamp.exists() and stamp.read_text() == wanted:

@@ -15,7 +15,7 @@ import yaml
 from gyre.connections import Connection
 from gyre.errors import StackError, did_you_mean
 from gyre.settings import REPOSITORY
-from gyre.stack import kafka, s3
+from gyre.stack import kafka, label_studio, s3
 from gyre.stack.airflow_api import AirflowApi
 from gyre.stack.context import Stack
 
@@ -28,8 +28,13 @@ def values(stack: Stack) -> dict[str, str]:
     here, secrets = stack.settings, stack.secrets
     return {
         "GYRE_ADDRESS": here.reachable_address,
+        "GYRE_PORT_AIRFLOW": str(here.port("airflow")),
         "GYRE_PORT_POSTGRES": str(here.port("postgres")),
         "GYRE_PORT_MLFLOW": str(here.port("mlflow")),
+        "GYRE_PORT_LABEL_STUDIO": str(here.port("label_studio")),
+        "GYRE_LABEL_STUDIO_EMAIL": label_studio.EMAIL,
+        "GYRE_LABEL_STUDIO_TOKEN": secrets.label_studio_token,
+        "GYRE_WEBHOOK_SECRET": secrets.label_studio_webhook,
         "GYRE_POSTGRES_PASSWORD": secrets.postgres_gyre,
         "GYRE_COMPANY_PASSWORD": secrets.postgres_company,
         "GYRE_S3_ENDPOINT": s3.endpoint(stack),

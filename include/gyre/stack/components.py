@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from gyre.stack import airflow, envoy, kafka, mlflow, postgres, s3
+from gyre.stack import airflow, envoy, kafka, label_studio, mlflow, postgres, s3
 from gyre.stack.component import Component
 from gyre.stack.context import Stack
 
-NAMES = ("postgres", "s3", "kafka", "envoy", "mlflow", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
-ENVIRONMENTS = ("stack", "airflow", "mlflow")
+NAMES = (
+    "postgres",
+    "s3",
+    "kafka",
+    "envoy",
+    "mlflow",
+    "label-studio",
+    "airflow-api-server",
+    "airflow-scheduler",
+    "airflow-dag-processor",
+    "airflow-triggerer",
+)
+ENVIRONMENTS = ("stack", "airflow", "mlflow", "labelstudio")
 
 
 def components(stack: Stack) -> list[Component]:
@@ -18,5 +29,6 @@ def components(stack: Stack) -> list[Component]:
         kafka.component(stack),
         envoy.component(stack),
         mlflow.component(stack),
+        label_studio.component(stack),
         *airflow.components(stack),
     ]

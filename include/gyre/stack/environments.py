@@ -14,7 +14,7 @@ from pathlib import Path
 from gyre.errors import StackError, did_you_mean
 from gyre.settings import REPOSITORY, Settings
 
-DISK_NEEDED_GB = 8
+SPARE_GB = 4  # for the stack's own data
 STAMP = ".gyre-lock"
 
 
@@ -58,18 +58,24 @@ def build(settings: Settings, names: list[str], say: Callable[[str], None]) -> N
     if not missing:
         return
     settings.venvs.mkdir(parents=True, exist_ok=True)
-    _require_disk(settings.venvs, missing)
+    _require_disk(settings, missing)
     uv = find_uv(settings)
     for name in missing:
         _build_one(settings, name, uv, say)
 
 
-def _require_disk(folder: Path, names: list[str]) -> None:
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < DISK_NEEDED_GB:
+def size_gb(settings: Settings, name: str) -> float:
+    """About how large an environment is when it is installed: torch brings NVIDIA's libraries with it."""
+    return 7.0 if "\ntorch==" in lock(settings, name).read_text() else 1.0
+
+
+def _require_disk(settings: Settings, names: list[str]) -> None:
+    free = shutil.disk_usage(settings.venvs).free / 1e9
+    needed = SPARE_GB + sum(size_gb(settings, name) for name in names)
+    if free < needed:
         raise StackError(
-            f"Cannot install the environments {', '.join(names)}: {free:.1f} GB are free on the disk of {folder}, "
-            f"{DISK_NEEDED_GB} GB are needed. Fix: free some, or put them elsewhere with GYRE_VENVS=/a/larger/disk."
+            f"Cannot install the environments {', '.join(names)}: {free:.1f} GB are free on the disk of {settings.venvs}, "
+            f"{needed:.0f} GB are needed. Fix: free some, or put them elsewhere with GYRE_VENVS=/a/larger/disk."
         )
 
 

@@ -42,6 +42,11 @@ class Secrets:
     airflow_fernet: str = field(default_factory=_fernet_key)
     airflow_api: str = field(default_factory=_long_key)
     airflow_jwt: str = field(default_factory=_long_key)
+    label_studio_password: str = field(default_factory=lambda: random.token_urlsafe(12))
+    label_studio_token: str = field(default_factory=lambda: random.token_hex(20))  # a token of Django's REST framework has 40 digits
+    label_studio_key: str = field(default_factory=_long_key)
+    label_studio_webhook: str = field(default_factory=_long_key)
+    label_studio_annotators: str = field(default_factory=_long_key)
 
 
 def load(path: Path) -> Secrets:

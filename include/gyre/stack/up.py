@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gyre.errors import StackError
 from gyre.journal import Journal
 from gyre.layout import write_private
-from gyre.stack import airflow, airflow_settings, environments, ports, processes, steps, supervisor
+from gyre.stack import airflow, airflow_settings, environments, label_studio, ports, processes, steps, supervisor
 from gyre.stack.component import Component
 from gyre.stack.components import ENVIRONMENTS, components
 from gyre.stack.context import Stack
@@ -52,6 +52,7 @@ def up(say: Say, more_environments: Sequence[str] = ()) -> Stack:
         _require_ports(stack, parts)
         environments.build(stack.settings, list(dict.fromkeys([*ENVIRONMENTS[1:], *more_environments])), say)
         write_private(stack.layout.remembered_settings, json.dumps(stack.given_variables(), indent=2))
+        write_private(stack.layout.login, f"{airflow.login(stack)}\n{label_studio.login(stack)}")
         supervisor.start(stack)
         run_steps([*(_start(stack, part) for part in parts), *_other_steps(stack)], say)
     say(f"up in {time.monotonic() - began:.0f} s")

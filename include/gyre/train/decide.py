@@ -15,6 +15,7 @@ from gyre.specs import UseCase, parse_instant
 from gyre.specs.train_messages import TrainingPlan, TrainingRequest, TrainingResult
 from gyre.train import due
 from gyre.train.parameters import merged
+from gyre.train.waiting import sorted_out
 
 
 def plan(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[str, Any]:  # noqa: ARG001 - every decision is called alike
@@ -26,14 +27,15 @@ def plan(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[str,
     """
     parameters = merged(use_case.training.parameters, run.params.get("parameters") or {})
     labelled = labelled_rows(use_case, Lake.of(use_case.name))
-    requests = open_retrain_requests(journal, use_case.name)
-    reason = due.why(use_case, labelled, _newest(journal, use_case), by_hand(run), [str(e.body.get("reason", e.key)) for e in requests])
+    requests = sorted_out(use_case, journal, open_retrain_requests(journal, use_case.name))
+    reasons = [str(e.body.get("reason", e.key)) for e in requests.ready]
+    reason = due.why(use_case, labelled, _newest(journal, use_case), by_hand(run), reasons, requests.waiting)
     assert labelled is not None  # noqa: S101 - `why` refuses None
     through = run.params.get("data_through")
     end = min(parse_instant(through, use_case.schedule.zone), labelled.end) if through else labelled.end
     cut = due.stretch(use_case, end)
-    # A training on older rows than there are, asked for by hand, does not answer what tonight's rows asked for.
-    answered = [e.key for e in requests] if end == labelled.end else []
+    # A training on older rows than there are, asked for by hand, does not answer what tonight's rows asked for; nor does one before their labels.
+    answered = [e.key for e in requests.ready] if end == labelled.end else []
     decided = TrainingPlan(
         reason=reason,
         requests=answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +42,14 @@ class Stretch:
     data_end: datetime
 
 
-def why(use_case: UseCase, labelled: LabelledRows | None, last: PastTraining | None, by_hand: str | None, open_requests: list[str]) -> str:
+def why(
+    use_case: UseCase,
+    labelled: LabelledRows | None,
+    last: PastTraining | None,
+    by_hand: str | None,
+    open_requests: list[str],
+    waiting: Sequence[str] = (),
+) -> str:
     """Say why to train.
 
     Args:
@@ -49,7 +57,8 @@ def why(use_case: UseCase, labelled: LabelledRows | None, last: PastTraining | N
         labelled: What there is to train on; None before the first label.
         last: The newest version.
         by_hand: Reason of a manual run; None if it is none.
-        open_requests: Reasons of the retrain requests that no training answered.
+        open_requests: Reasons of the retrain requests that no training answered, and that wait for nothing.
+        waiting: What the others wait for.
 
     Raises:
         BadParameters: If a manual run has nothing to train on.
@@ -72,9 +81,8 @@ def why(use_case: UseCase, labelled: LabelledRows | None, last: PastTraining | N
     if training.every and newer >= training.every:
         return f"labels are {newer.days} days newer than those of version {last.version}; due every {training.every.days} days"
     waits = f"the next is due after {last.data_end + training.every:%Y-%m-%d %H:%M}" if training.every else "none is due by time (training.every is not set)"
-    raise NothingToDo(
-        f"no open retrain request; version {last.version} saw labels to {last.data_end:%Y-%m-%d %H:%M}, labels end {labelled.end:%Y-%m-%d %H:%M}; {waits}"
-    )
+    requests = "; ".join(waiting) or "no open retrain request"
+    raise NothingToDo(f"{requests}; version {last.version} saw labels to {last.data_end:%Y-%m-%d %H:%M}, labels end {labelled.end:%Y-%m-%d %H:%M}; {waits}")
 
 
 def stretch(use_case: UseCase, end: datetime) -> Stretch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from gyre.data import with_class_indices
 from gyre.errors import InvalidUseCase
-from gyre.frames import predict
+from gyre.frames import predict, signals
 from gyre.metrics import evaluate
 from gyre.specs import UseCase
 from gyre.specs.use_case import HIGHER_IS_BETTER
@@ -52,10 +53,13 @@ def fit(use_case: UseCase, function: Callable[..., Any], train: Part, validation
 
     Raises:
         InvalidUseCase: If what it returns cannot predict, or its classes do not fit the task.
+        GyreError: If it does not give the signals that `monitoring.signals` names.
     """
     random.seed(use_case.training.seed)
     np.random.seed(use_case.training.seed)  # the generator that scikit-learn falls back to
-    model = function(train.given, validation.given, dict(parameters))
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(use_case.training.seed)
+    model = adapted(use_case, function(train.given, validation.given, dict(parameters)), train)
     wanted = "predict" if use_case.task == "regression" else "predict_proba"
     if not callable(getattr(model, wanted, None)):
         raise InvalidUseCase(
@@ -63,7 +67,18 @@ def fit(use_case: UseCase, function: Callable[..., Any], train: Part, validation
         )
     if use_case.task == "binary" and [int(c) for c in getattr(model, "classes_", (0, 1))] != [0, 1]:
         raise InvalidUseCase(use_case.name, f"the rows trained on hold labels of one kind only ({list(model.classes_)}). Fix: train on more event time.")
+    signals(model, use_case.monitoring.signals, train.frame.head(2))  # one that it does not give is told before anything is logged
     return model
+
+
+def adapted(use_case: UseCase, model: Any, train: Part) -> Any:
+    """Make of a torch module a model as all others are; any other model is one already."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(model, torch.nn.Module):
+        return model
+    from gyre.train.torch_module import answering
+
+    return answering(use_case, model, train.frame, train.labels)
 
 
 def score(use_case: UseCase, model: Any, part: Part) -> Scored:
@@ -82,7 +97,8 @@ def classes(model: Any, task: str) -> list[Any]:
 
 def baselines(use_case: UseCase, function: Callable[..., Mapping[str, Any]] | None, train: Part, validation: Part) -> dict[str, Scores]:
     """Fit the dummy and the use case's own baselines, and measure them as the model is measured."""
-    models = {"dummy": dummy(use_case.task, train.labels), **(function(train.given) if function else {})}
+    made = {name: adapted(use_case, model, train) for name, model in (function(train.given) if function else {}).items()}
+    models = {"dummy": dummy(use_case.task, train.labels), **made}
     return {name: Scores(score(use_case, model, train), score(use_case, model, validation)) for name, model in models.items()}
 
 

@@ -11,7 +11,7 @@ from gyre.data import LABEL, LABELLED, content_hash, read_labelled
 from gyre.errors import BadParameters
 from gyre.frames import model_frame
 from gyre.lake import Lake
-from gyre.specs import DatasetVersion, Interval, UseCase
+from gyre.specs import DatasetVersion, Facts, Interval, UseCase
 from gyre.specs.train_messages import TrainingPlan
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def labels_of(use_case: UseCase, column: Any) -> np.ndarray:
     """
     import pandas as pd
 
-    cure = f"Fix: the function labels.function ('{use_case.labels.function}') must give labels that fit task '{use_case.task}'."
+    labels = use_case.labels
+    made_by = f"labels.function ('{labels.function}')" if isinstance(labels, Facts) else "labels.template and labels.values"
+    cure = f"Fix: {made_by} must give labels that fit task '{use_case.task}'."
     if use_case.task == "multiclass":
         return np.asarray(column.astype("object").astype(str) if column.dtype.kind not in "iub" else column.astype("int64"))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
@@ -61,7 +62,7 @@ class Audit:
         for position, row in zip(positions, rows.take(positions).to_pylist(), strict=True):
             cell = row[PARTITION]
             own = {key: value for key, value in row.items() if not key.startswith("_")}
-            self.held_back.append({"source": source, "reason": "; ".join(reasons[position]), "row": json.dumps(own, default=str), PARTITION: cell})
+            self.held_back.append({"source": source, "reason": "; ".join(reasons[position]), "row": json.dumps(own, default=_in_words), PARTITION: cell})
         keep = np.ones(rows.num_rows, dtype=bool)
         keep[positions] = False
         log.info("%s: %s rows are held back.", source, len(positions))
@@ -76,6 +77,11 @@ class Audit:
         uri = self.lake.uri("staging", self.folder, f"{name}.parquet")
         self.lake.objects.write(uri, buffer.getvalue())
         return uri
+
+
+def _in_words(value: Any) -> str:
+    """Write what JSON has no form for; of bytes, their hash: the file itself lies where it came from."""
+    return f"{len(value):,} bytes, sha256 {hashlib.sha256(value).hexdigest()}" if isinstance(value, bytes) else str(value)
 
 
 def audit(

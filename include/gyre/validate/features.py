@@ -54,7 +54,7 @@ def without_bookkeeping(rows: pa.Table) -> pd.DataFrame:
 
 
 def make_features(use_case: UseCase, function: Callable[..., pd.DataFrame], sources: dict[str, pd.DataFrame], interval: Interval) -> pa.Table:
-    """Run the feature function, and check and type what it returns: keys, event time, features, `_interval`.
+    """Run the feature function, and check and type what it returns: keys, event time, features, carried columns, `_interval`.
 
     Raises:
         SourceUnreadable: If a column is missing, a key is missing or twice there, or a row's event time is not in the interval.
@@ -67,17 +67,20 @@ def make_features(use_case: UseCase, function: Callable[..., pd.DataFrame], sour
     if not isinstance(made, pd.DataFrame):
         raise SourceUnreadable(f"{where} must return a pandas DataFrame, it returned {type(made).__name__}.")
     _check(use_case, made, interval)
-    frame = pd.concat([made[[*use_case.keys, use_case.event_time]], model_frame(made, use_case.features)], axis=1)
+    carried = {column: made[column].astype("object").where(made[column].notna(), None).map(str, na_action="ignore") for column in use_case.features.carried}
+    parts = [made[[*use_case.keys, use_case.event_time]], model_frame(made, use_case.features), pd.DataFrame(carried, index=made.index)]
+    frame = pd.concat(parts, axis=1)
     frame = frame.loc[:, ~frame.columns.duplicated()].reset_index(drop=True)
     rows = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    at = rows.column_names.index(use_case.event_time)
-    rows = rows.set_column(at, use_case.event_time, rows[use_case.event_time].cast(pa.timestamp("us", "UTC")))
+    types = {**dict.fromkeys(carried, pa.string()), **dict.fromkeys(use_case.features.binary, pa.large_binary())}
+    for column, kind in {**types, use_case.event_time: pa.timestamp("us", "UTC")}.items():
+        rows = rows.set_column(rows.column_names.index(column), column, rows[column].cast(kind))
     return rows.append_column(PARTITION, cell_keys(rows[use_case.event_time], use_case.schedule.grid))
 
 
 def _check(use_case: UseCase, made: pd.DataFrame, interval: Interval) -> None:
     where = use_case.features.function
-    for column in [*use_case.keys, use_case.event_time, *use_case.features.columns]:
+    for column in [*use_case.keys, use_case.event_time, *use_case.features.columns, *use_case.features.carried]:
         if column not in made.columns:
             raise SourceUnreadable(f"{where} returned no column '{column}'.{did_you_mean(column, map(str, made.columns))}")
     nameless = made[use_case.keys].isna().any(axis=1)

@@ -154,6 +154,8 @@ def _examples(rows: pd.DataFrame, failed: list[int], columns: list[str]) -> list
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

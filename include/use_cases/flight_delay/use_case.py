@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gyre.specs import Features, Labels, Monitoring, Objects, Promotion, Rule, Schedule, Table, Topic, Training, UseCase
+from gyre.specs import Facts, Features, Monitoring, Objects, Promotion, Rule, Schedule, Table, Topic, Training, UseCase
 
 flight_delay = UseCase(
     name="flight_delay",
@@ -56,7 +56,7 @@ flight_delay = UseCase(
         categorical=["carrier", "origin", "dest"],
     ),
     expectations="use_cases.flight_delay.expectations:suites",
-    labels=Labels(source="arrivals", function="use_cases.flight_delay.labels:late_arrivals"),
+    labels=Facts(source="arrivals", function="use_cases.flight_delay.labels:late_arrivals"),
     training=Training(
         function="use_cases.flight_delay.training:train",
         baselines="use_cases.flight_delay.training:baselines",

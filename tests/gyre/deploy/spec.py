@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from gyre.specs import Features, Labels, Objects, Promotion, Schedule, Training, UseCase
+from gyre.specs import Facts, Features, Objects, Promotion, Schedule, Training, UseCase
 
 
 def use_case(**promotion):
@@ -15,7 +15,7 @@ def use_case(**promotion):
         schedule=Schedule(start=datetime(2013, 1, 1, tzinfo=UTC)),
         features=Features(function="toy.code:features", numeric=["n0", "n1"], categorical=["c0"]),
         expectations="toy.code:suite",
-        labels=Labels(source="rows", function="toy.code:labels"),
+        labels=Facts(source="rows", function="toy.code:labels"),
         training=Training(function="toy.code:train"),
         promotion=Promotion(**{"metric": "log_loss", **promotion}),
     )

@@ -77,3 +77,31 @@ def test_a_broken_file_is_named(tmp_path, lake):
     (tmp_path / "in/2024-01-01.parquet").write_bytes(b"not parquet")
     with pytest.raises(SourceUnreadable, match=r"2024-01-01.parquet \(11 bytes\) is not a readable parquet file"):
         extract_objects("facts", Objects(uri=f"file://{tmp_path}/in/{{start:%Y-%m-%d}}.parquet"), TWO_DAYS, GRID, lake, lake.uri("out.parquet"))
+
+
+def test_any_file_is_a_row_with_its_bytes(tmp_path, lake):
+    for name, content in (("b.png", b"\x89PNG b"), ("a.wav", b"RIFF a"), ("empty", b"")):
+        (tmp_path / "in/2024-01-01").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in/2024-01-01" / name).write_bytes(content)
+    spec = Objects(uri=f"file://{tmp_path}/in/{{start:%Y-%m-%d}}/*", format="binary")
+    extract = extract_objects("pictures", spec, TWO_DAYS, GRID, lake, lake.uri("out.parquet"))
+    rows = read(lake, lake.uri("out.parquet"))
+    assert [(row["name"], row["content"], row["size"]) for row in rows] == [("a.wav", b"RIFF a", 6), ("b.png", b"\x89PNG b", 6), ("empty", b"", 0)]
+    assert rows[0]["uri"] == f"file://{tmp_path}/in/2024-01-01/a.wav"
+    assert {row["_interval"] for row in rows} == {"2024-01-01T00:00:00Z"}
+    assert abs(rows[0]["modified_at"] - datetime.now(UTC)) < timedelta(minutes=5)
+    assert (extract.objects_read, extract.objects_unchanged) == (3, 0)
+
+
+def test_the_files_of_a_cell_are_kept_as_one_and_read_again_when_one_changes(tmp_path, lake):
+    spec = Objects(uri=f"file://{tmp_path}/in/{{start:%Y-%m-%d}}/*.png", format="binary")
+    for day in ("01", "02"):
+        (tmp_path / f"in/2024-01-{day}").mkdir(parents=True)
+        for name in range(20):
+            (tmp_path / f"in/2024-01-{day}/{name}.png").write_bytes(bytes([name]))
+    extract_objects("pictures", spec, TWO_DAYS, GRID, lake, lake.uri("out.parquet"))
+    assert len(list(lake.objects.list(lake.uri("staging", "objects", "pictures")))) == 2
+    (tmp_path / "in/2024-01-02/20.png").write_bytes(b"new")
+    again = extract_objects("pictures", spec, TWO_DAYS, GRID, lake, lake.uri("out.parquet"))
+    assert (again.objects_read, again.objects_unchanged, again.rows) == (21, 20, 41)
+    assert read(lake, lake.uri("out.parquet"))[-1]["_interval"] == "2024-01-02T00:00:00Z"

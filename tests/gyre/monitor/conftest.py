@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gyre.lake import Lake
-from gyre.specs import Features, Labels, Monitoring, Promotion, Rule, Schedule, Table, Training, UseCase
+from gyre.specs import Facts, Features, Monitoring, Promotion, Rule, Schedule, Table, Training, UseCase
 from gyre.specs.monitor_messages import Measured, Night
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def make_use_case() -> Callable[..., UseCase]:
             schedule=Schedule(start=datetime(2024, 1, 1), timezone=timezone, **schedule),  # noqa: DTZ001 - local
             features=Features(function="a:b", numeric=["amount"], categorical=["country"]),
             expectations="a:b",
-            labels=Labels(source="orders", function="a:b"),
+            labels=Facts(source="orders", function="a:b"),
             training=Training(function="a:b"),
             promotion=Promotion(metric=metric),
             monitoring=Monitoring(rules=list(rules), night=night, bins=10),

@@ -18,7 +18,7 @@ ROW = {"n0": 1.5, "n1": None, "c0": "a", "id": 7}
 
 
 def client(folder, served=SERVED, predict=lambda rows: np.full(len(rows), 0.25), classes=()):
-    endpoint = Endpoint(served, predict, PredictionLog(folder), list(classes))
+    endpoint = Endpoint(served, lambda rows: (predict(rows), {}), PredictionLog(folder), list(classes))
     return TestClient(application(served, lambda: endpoint))
 
 

@@ -36,7 +36,13 @@ def test_an_interrupted_or_outdated_installation_does_not_count(here):
 
 
 def test_a_disk_that_is_too_full_is_told_before_anything_is_installed(here, monkeypatch):
-    monkeypatch.setattr(environments, "DISK_NEEDED_GB", 10**9)
+    monkeypatch.setattr(environments, "SPARE_GB", 10**9)
     with pytest.raises(StackError, match=r"GB are free on the disk.*GYRE_VENVS"):
         environments.build(here, ["tabular"], print)
     assert not (here.venvs / "tabular").exists()
+
+
+def test_only_a_missing_environment_with_torch_asks_for_room_for_it(here):
+    assert environments.size_gb(here, "tabular") == 1
+    environments.lock(here, "tabular").write_text("# what it needs\ntorch==2.9 \\\n    --hash=sha256:0\n")
+    assert environments.size_gb(here, "tabular") == 7

@@ -5,7 +5,13 @@ import time
 
 import pytest
 
+from gyre import cli
 from gyre.errors import StackError
+from gyre.layout import Layout
+from gyre.settings import Settings
+from gyre.specs import load_use_cases
+from gyre.stack.context import Stack
+from gyre.stack.secrets import Secrets
 from gyre.stack.up import Step, run_steps
 
 
@@ -39,3 +45,16 @@ def test_after_a_failure_nothing_that_needs_it_runs_and_its_error_is_told():
 def test_steps_that_need_one_another_are_refused():
     with pytest.raises(StackError, match="a, b"):
         run_steps([Step("a", ("b",), str), Step("b", ("a",), str)], lambda _: None)
+
+
+def test_up_installs_the_environment_of_every_use_case(monkeypatch, tmp_path):
+    asked = []
+
+    def start(say, more_environments):
+        asked.extend(more_environments)
+        return Stack(Settings({"GYRE_HOME": str(tmp_path)}), Secrets(), Layout(tmp_path))
+
+    monkeypatch.setattr("gyre.stack.up.up", start)
+    cli.up()
+    use_cases, _ = load_use_cases()
+    assert set(asked) == {each.environment for each in use_cases} != set()

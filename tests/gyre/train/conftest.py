@@ -28,7 +28,7 @@ use_case = UseCase(
     schedule=Schedule(start=datetime(2024, 1, 1, tzinfo=UTC)),
     features=Features(function="use_cases.{name}.code:features", numeric=["a", "b"], categorical=["c"]),
     expectations="use_cases.{name}.code:expectations",
-    labels=Labels(source="facts", function="use_cases.{name}.code:labels"),
+    labels=Facts(source="facts", function="use_cases.{name}.code:labels"),
     training=Training(function="use_cases.{name}.code:train", parameters=dict(depth=3, rate=0.1), min_rows=50, **{training}),
     promotion=Promotion(metric="{metric}"),
 )

@@ -57,3 +57,12 @@ def test_a_label_the_model_never_saw_counts_as_wrong():
     labels, predictions = with_class_indices(["b", "new"], np.array([[0.1, 0.9], [0.5, 0.5]]), ["a", "b"])
     assert labels.tolist() == [1, 2]
     assert predictions.tolist() == [[0.1, 0.9, 0.0], [0.5, 0.5, 0.0]]
+
+
+def test_bytes_count_in_the_hash():
+    import pandas as pd
+
+    rows = pd.DataFrame({"id": [1, 2], "picture": pd.Series([b"\x89PNG a", b"\x89PNG b"], dtype="object")})
+    other = rows.assign(picture=pd.Series([b"\x89PNG a", b"\x89PNG c"], dtype="object"))
+    assert content_hash(rows) == content_hash(rows.iloc[::-1])
+    assert content_hash(rows) != content_hash(other)

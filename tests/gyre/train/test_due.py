@@ -26,7 +26,7 @@ def use_case(timezone: str = "UTC", **training: Any) -> UseCase:
             "schedule": {"start": datetime(2013, 1, 1), "timezone": timezone},  # noqa: DTZ001 - local
             "features": {"function": "a.b:f", "numeric": ["x"]},
             "expectations": "a.b:e",
-            "labels": {"source": "facts", "function": "a.b:l"},
+            "labels": {"kind": "facts", "source": "facts", "function": "a.b:l"},
             "training": {"function": "a.b:t", "min_rows": 100, **training},
             "promotion": {"metric": "auc"},
         }

@@ -107,3 +107,43 @@ def train(train, validation, parameters):
 def test_something_that_is_no_model_names_what_came_back(workshop):
     with pytest.raises(InvalidUseCase, match=r"returned a dict; a binary model needs predict_proba"):
         work(workshop("binary", code="\ndef train(train, validation, parameters):\n    return {}\n").request("no-model"))
+
+
+def test_a_training_names_the_annotations_that_its_labels_come_from(workshop):
+    import pandas as pd
+
+    from tests.gyre.train.conftest import labelled_frame
+
+    by_people = labelled_frame("binary").assign(labelled_by="ann@x.org, ben@x.org", annotations="7,8", label_project=3)
+    result = work(workshop("binary", frame=by_people).request("annotated"))
+    logged = pd.read_csv(registry().client.download_artifacts(result.run_id, "annotations.csv"))
+    assert (len(logged), list(logged.columns[:4])) == (600, ["id", "label", "annotations", "labelled_by"])
+    assert set(logged["annotations"]) == {"7,8"}
+    plain = work(workshop("regression").request("facts"))
+    assert "annotations.csv" not in [file.path for file in registry().client.list_artifacts(plain.run_id)]
+
+
+def test_what_a_training_leaves_is_what_chooses_rows_for_people(workshop, monkeypatch):
+    """The push job asks the version that serves, and knows what it was trained on."""
+    import numpy as np
+
+    from gyre.clients import mlflow_files
+    from gyre.frames import model_frame
+    from gyre.jobs.push import champion_of
+
+    def fetch(registry: Any, name: str, version: int, folder: Any) -> None:
+        import mlflow.artifacts
+
+        mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder))
+
+    monkeypatch.setattr(mlflow_files, "download", fetch)  # it speaks to a server; here MLflow is a file
+    shop = workshop("multiclass")
+    made = work(shop.request("asked-by-push"))
+    champion = champion_of(shop.use_case, shop.lake, made.version)
+    rows = shop.lake.table("labelled").to_pyarrow_table().to_pandas().head(20)
+    answers, signals = champion.answer(model_frame(rows, shop.use_case.features))
+    assert (champion.version, champion.classes, signals) == (made.version, ["high", "low", "mid"], {})
+    assert answers.shape == (20, 3)
+    assert np.allclose(answers.sum(axis=1), 1)
+    assert champion.reference is not None
+    assert set(champion.reference.numeric) == {"a", "b"}

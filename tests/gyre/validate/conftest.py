@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gyre.specs import Features, Labels, Promotion, Schedule, Table, Training, UseCase
+from gyre.specs import Facts, Features, Promotion, Schedule, Table, Training, UseCase
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def use_case() -> UseCase:
         schedule=Schedule(start=datetime(2024, 1, 1, tzinfo=UTC)),
         features=Features(function="use_cases.small.code:features", numeric=["x"]),
         expectations="use_cases.small.code:suites",
-        labels=Labels(source="facts", function="use_cases.small.code:labels"),
+        labels=Facts(source="facts", function="use_cases.small.code:labels"),
         training=Training(function="use_cases.small.code:train"),
         promotion=Promotion(metric="log_loss"),
     )

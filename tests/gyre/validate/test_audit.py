@@ -11,7 +11,7 @@ import pytest
 
 from gyre.errors import InvalidUseCase, SourceUnreadable
 from gyre.lake import Lake
-from gyre.specs import Interval
+from gyre.specs import Features, Interval
 from gyre.specs.ingest_messages import AuditRequest, AuditResult, SourceExtract
 from gyre.validate.audit import audit
 from gyre.validate.decide import blocked_text
@@ -123,3 +123,43 @@ def test_the_page_works_offline_and_shows_values_as_they_are(use_case, lake):
     assert "Blocked: nothing of this interval is published." in page
     assert "x=1048" in page
     assert not any(outside in page for outside in ("http://", "https://", "<script", "<link"))
+
+
+@pytest.fixture
+def pictures(use_case):
+    features = Features(function="use_cases.small.code:features", numeric=["x"], binary=["picture"], carried=["uri"])
+    return use_case.model_copy(update={"features": features})
+
+
+def with_pictures(sources: dict[str, pd.DataFrame], interval: Interval) -> pd.DataFrame:
+    rows = features(sources, interval)
+    return rows.assign(
+        picture=pd.Series([b"\x89PNG" * 100 + bytes([i]) for i in range(len(rows))], dtype="object"), uri=["s3://x/0.png", None, *rows["id"][2:]]
+    )
+
+
+def test_bytes_and_carried_texts_are_kept_and_suites_still_run(pictures, lake):
+    checks = [gxe.ExpectColumnValuesToNotBeNull(column="picture"), gxe.ExpectColumnValuesToBeBetween(column="x", max_value=100, meta=QUARANTINE)]
+    result = run(pictures, lake, [1, 2, 1048], of_features=checks, function=with_pictures)
+    assert (result.blocked, result.rows, result.quarantined) == (False, 2, 1)
+    rows = staged(lake, result.features)
+    assert [row["picture"][-1] for row in rows] == [0, 1]
+    assert [row["uri"] for row in rows] == ["s3://x/0.png", None]
+    (held,) = staged(lake, result.held_back)
+    assert '"picture": "401 bytes, sha256 ' in held["row"]
+    assert "PNG" not in held["row"] + result.checks[0].examples[0]
+
+
+def test_missing_bytes_block_with_the_columns_name(pictures, lake):
+    def without(sources: dict[str, pd.DataFrame], interval: Interval) -> pd.DataFrame:
+        rows = with_pictures(sources, interval)
+        rows.loc[1, "picture"] = None
+        return rows
+
+    with pytest.raises(SourceUnreadable, match=r"'picture' is binary in the spec; 1 of 2 rows hold no bytes, row 1 holds nothing"):
+        run(pictures, lake, [1, 2], function=without)
+
+
+def test_a_carried_column_that_is_not_returned_is_named(pictures, lake):
+    with pytest.raises(SourceUnreadable, match=r"returned no column 'uri'"):
+        run(pictures, lake, [1, 2], function=lambda s, i: with_pictures(s, i).drop(columns="uri"))

@@ -8,7 +8,7 @@ Change the sources, the columns and the functions to yours; nothing else has to 
 
 from datetime import datetime, timedelta
 
-from gyre.specs import Features, Labels, Monitoring, Objects, Promotion, Rule, Schedule, Training, UseCase
+from gyre.specs import Features, Facts, Monitoring, Objects, Promotion, Rule, Schedule, Training, UseCase
 
 $name = UseCase(
     name="$name",
@@ -23,7 +23,7 @@ $name = UseCase(
     schedule=Schedule(cron="0 6 * * *", timezone="UTC", start=datetime(2026, 1, 1)),  # noqa: DTZ001 - in `timezone`
     features=Features(function="use_cases.$name.features:features", numeric=["amount", "hour"], categorical=["channel"]),
     expectations="use_cases.$name.expectations:suites",
-    labels=Labels(source="outcomes", function="use_cases.$name.features:labels", horizon=timedelta(days=30)),
+    labels=Facts(source="outcomes", function="use_cases.$name.features:labels", horizon=timedelta(days=30)),
     training=Training(function="use_cases.$name.training:train", parameters={"max_iter": 200}, validation=timedelta(days=7), min_rows=500),
     promotion=Promotion(metric="log_loss", rule="better", min_rows=100),
     monitoring=Monitoring(rules=[Rule(name="calibration", statistic="calibration_gap", k=3, n=3, min_rows=300, action="alarm")]),

@@ -1,0 +1,1 @@
+"""Hears what Label Studio says."""
