@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-up: $(VENVS)/stack/.made  ## start everything: databases, S3, Kafka, MLflow, Airflow, Envoy
+up: $(VENVS)/stack/.made  ## start everything: databases, S3, Kafka, MLflow, Label Studio, Airflow, Envoy
 	@$(GYRE) up
 
 demo: up  ## play a company's data through the whole loop

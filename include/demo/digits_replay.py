@@ -104,10 +104,14 @@ class DigitsReplay(Driver):
         """Tell whether every task of the project has all its answers."""
         if self.annotators.poll() is not None:
             raise ReplayFailed(f"The simulated annotators ended in the middle of the work. Look at `gyre logs {ANNOTATORS_LOG}`, then `gyre demo` again.")
-        project = project_of(http)
-        if project is None:
+        try:
+            project = project_of(http)
+            answer = http.get(f"/api/projects/{project}/", params={"include": "task_number,finished_task_number"}) if project else None
+        except httpx.TransportError:  # a busy server, or one that starts again: the next look may find it
             return False
-        seen: dict[str, Any] = http.get(f"/api/projects/{project}/", params={"include": "task_number,finished_task_number"}).raise_for_status().json()
+        if answer is None:
+            return False
+        seen: dict[str, Any] = answer.raise_for_status().json()
         return bool(seen["task_number"]) and seen["task_number"] == seen["finished_task_number"]
 
     # --- the parts of the story ----------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def main(only: str | None = None) -> None:
             return {"use_case": use_case, "airflow": airflow, "journal": journal, "endpoint": here.url("envoy"), "stopped": stopped, "began": began}
 
         company, scanner = Company(connections, superuser_connection()), Scanner(here.home / "demo" / "scanner", connections["company_bucket"])
-        replays = [
+        replays: list[flights_replay.FlightsReplay | digits_replay.DigitsReplay] = [
             flights_replay.FlightsReplay(**driven(flights_replay.USE_CASE), company=company),
             digits_replay.DigitsReplay(**driven(digits_replay.USE_CASE), scanner=scanner),
         ]

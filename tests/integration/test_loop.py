@@ -14,7 +14,7 @@ import pytest
 
 from demo import traffic
 from demo.company import Company
-from demo.replay import NEW_YORK, USE_CASE, Replay
+from demo.flights_replay import NEW_YORK, USE_CASE, FlightsReplay
 from gyre.journal import Kind
 from gyre.journal.questions import open_retrain_requests, serving, trainings
 from gyre.lake import Lake
@@ -29,20 +29,20 @@ def day(month: int, number: int) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def replay(stack, airflow: AirflowApi) -> Replay:
+def replay(stack, airflow: AirflowApi) -> FlightsReplay:
     company = Company(stack.connections, superuser_connection())
     company.seed()
-    return Replay(airflow=airflow, journal=stack.journal, company=company, endpoint=stack.settings.url("envoy"))
+    return FlightsReplay(use_case=USE_CASE, airflow=airflow, journal=stack.journal, company=company, endpoint=stack.settings.url("envoy"))
 
 
 @pytest.fixture(scope="module")
-def first_model(replay: Replay) -> Replay:
+def first_model(replay: FlightsReplay) -> FlightsReplay:
     """History in, first model out, by itself."""
     replay.first_model()
     return replay
 
 
-def test_history_is_published_and_the_1048_mph_row_is_held_back(first_model: Replay):
+def test_history_is_published_and_the_1048_mph_row_is_held_back(first_model: FlightsReplay):
     published = first_model.entries(Kind.INTERVAL_PUBLISHED)[0].body
     assert (published["rows"], published["quarantined"]) == (51_955, 1)
     lake = Lake.of(USE_CASE)
@@ -50,11 +50,11 @@ def test_history_is_published_and_the_1048_mph_row_is_held_back(first_model: Rep
     assert "1048" in str(held.to_dicts())
 
 
-def test_labels_are_the_facts_that_had_arrived(first_model: Replay):
+def test_labels_are_the_facts_that_had_arrived(first_model: FlightsReplay):
     assert first_model.entries(Kind.LABELS_JOINED)[0].body["labelled"] == 50_009
 
 
-def test_the_first_version_beats_its_baselines_and_serves(first_model: Replay):
+def test_the_first_version_beats_its_baselines_and_serves(first_model: FlightsReplay):
     made = trainings(first_model.journal, USE_CASE)[0].body
     losses = {name: metrics["log_loss"] for name, metrics in made["baselines"].items()}
     assert made["metrics"]["validation"]["log_loss"] < min(losses.values())
@@ -62,7 +62,7 @@ def test_the_first_version_beats_its_baselines_and_serves(first_model: Replay):
     assert serving(first_model.journal, USE_CASE).champion == 1
 
 
-def test_the_run_in_mlflow_leads_back_to_airflow(stack, first_model: Replay):
+def test_the_run_in_mlflow_leads_back_to_airflow(stack, first_model: FlightsReplay):
     made = trainings(first_model.journal, USE_CASE)[0].body
     url = f"{stack.settings.url('mlflow')}/api/2.0/mlflow/runs/get"
     run = httpx.get(url, params={"run_id": made["run_id"]}, trust_env=False).json()["run"]
@@ -73,7 +73,7 @@ def test_the_run_in_mlflow_leads_back_to_airflow(stack, first_model: Replay):
 
 
 @pytest.fixture(scope="module")
-def mended(first_model: Replay) -> Replay:
+def mended(first_model: FlightsReplay) -> FlightsReplay:
     """A corrupted delivery is stopped, and published once its source is mended."""
     start, broken, end = day(3, 1), day(3, 2), day(3, 4)
     first_model.company.advance(end + timedelta(hours=6))
@@ -85,7 +85,7 @@ def mended(first_model: Replay) -> Replay:
     return first_model
 
 
-def test_a_corrupted_delivery_is_blocked_whole_with_its_reason(mended: Replay):
+def test_a_corrupted_delivery_is_blocked_whole_with_its_reason(mended: FlightsReplay):
     blocked = mended.entries(Kind.INTERVAL_BLOCKED)
     assert len(blocked) == 1
     check = next(c for c in blocked[0].body["checks"] if c["action"] == "block")
@@ -93,14 +93,14 @@ def test_a_corrupted_delivery_is_blocked_whole_with_its_reason(mended: Replay):
     assert len(check["examples"]) == 5
 
 
-def test_the_blocked_runs_log_says_what_and_how_to_go_on(mended: Replay, airflow: AirflowApi):
+def test_the_blocked_runs_log_says_what_and_how_to_go_on(mended: FlightsReplay, airflow: AirflowApi):
     log = airflow.logs(f"{USE_CASE}__ingest", "demo__corrupted", "audit")
     assert "weather" in log
     assert "temp" in log
     assert "Fix" in log
 
 
-def test_once_the_source_is_mended_the_interval_is_published(mended: Replay):
+def test_once_the_source_is_mended_the_interval_is_published(mended: FlightsReplay):
     last = mended.entries(Kind.INTERVAL_PUBLISHED)[-1].body
     assert last["rows"] > 2_000
 
@@ -135,7 +135,7 @@ def steady_load(endpoint: str, row: dict) -> Iterator[Load]:
 
 
 @pytest.fixture(scope="module")
-def drifted(mended: Replay) -> tuple[Replay, Load, int]:
+def drifted(mended: FlightsReplay) -> tuple[FlightsReplay, Load, int]:
     """Spring: the world changes, the nightly look sees it, and the platform makes and promotes a better model, under load."""
     mended.ingest(day(3, 4), day(4, 19))
     mended.ingest(day(4, 19), day(4, 26))
@@ -149,28 +149,28 @@ def drifted(mended: Replay) -> tuple[Replay, Load, int]:
     return mended, load, sent.rows
 
 
-def test_drift_that_harms_raises_one_alarm_with_its_evidence(drifted: tuple[Replay, Load, int]):
+def test_drift_that_harms_raises_one_alarm_with_its_evidence(drifted: tuple[FlightsReplay, Load, int]):
     replay, _, _ = drifted
     requests = replay.entries(Kind.RETRAIN_REQUESTED)
     assert len(requests) == 1
     assert "calibration" in requests[0].body["reason"]
 
 
-def test_the_better_challenger_serves_and_the_old_one_is_kept(drifted: tuple[Replay, Load, int]):
+def test_the_better_challenger_serves_and_the_old_one_is_kept(drifted: tuple[FlightsReplay, Load, int]):
     replay, _, _ = drifted
     serves = serving(replay.journal, USE_CASE)
     assert (serves.champion, serves.previous) == (2, 1)
     assert open_retrain_requests(replay.journal, USE_CASE) == []
 
 
-def test_no_request_is_lost_by_the_shift(drifted: tuple[Replay, Load, int]):
+def test_no_request_is_lost_by_the_shift(drifted: tuple[FlightsReplay, Load, int]):
     _, load, _ = drifted
     assert len(load.answers) > 100
     assert set(load.answers) == {200}
     assert load.versions == {1, 2}
 
 
-def test_predictions_are_in_the_lake_once(drifted: tuple[Replay, Load, int]):
+def test_predictions_are_in_the_lake_once(drifted: tuple[FlightsReplay, Load, int]):
     _, _, sent = drifted
     lake = Lake.of(USE_CASE)
     predictions = pl.scan_delta(lake.uri("predictions"), storage_options=dict(lake.options)).select("prediction_id", "flight_id").collect()
@@ -178,14 +178,14 @@ def test_predictions_are_in_the_lake_once(drifted: tuple[Replay, Load, int]):
     assert len(flights) == flights["prediction_id"].n_unique() == sent
 
 
-def test_the_same_night_asked_again_asks_for_no_second_model(drifted: tuple[Replay, Load, int]):
+def test_the_same_night_asked_again_asks_for_no_second_model(drifted: tuple[FlightsReplay, Load, int]):
     replay, _, _ = drifted
     for attempt in range(2):
         replay.must_succeed("monitor", f"again-{attempt}", as_of=day(4, 26).isoformat())
     assert len(replay.entries(Kind.RETRAIN_REQUESTED)) == 1
 
 
-def test_a_challenger_that_does_not_win_stays_challenger_and_the_run_is_green(drifted: tuple[Replay, Load, int], airflow: AirflowApi):
+def test_a_challenger_that_does_not_win_stays_challenger_and_the_run_is_green(drifted: tuple[FlightsReplay, Load, int], airflow: AirflowApi):
     replay, _, _ = drifted
     replay.must_succeed("train", "weak", reason="a weak model", parameters={"n_estimators": 2})
     version = replay.entries(Kind.TRAINING_FINISHED)[-1].body["version"]
@@ -196,13 +196,13 @@ def test_a_challenger_that_does_not_win_stays_challenger_and_the_run_is_green(dr
     assert airflow.wait(f"{USE_CASE}__deploy", run["dag_run_id"], timeout=60) == "success"
 
 
-def test_an_unknown_hyperparameter_is_refused_before_anything_runs(drifted: tuple[Replay, Load, int], airflow: AirflowApi):
+def test_an_unknown_hyperparameter_is_refused_before_anything_runs(drifted: tuple[FlightsReplay, Load, int], airflow: AirflowApi):
     run_id = airflow.trigger(f"{USE_CASE}__train", {"parameters": {"n_estimatorz": 2}})
     assert airflow.wait(f"{USE_CASE}__train", run_id, timeout=60) == "failed"
     assert "Did you mean 'n_estimators'" in airflow.logs(f"{USE_CASE}__train", run_id, "decide")
 
 
-def test_a_viewer_sees_the_board_and_an_anonymous_one_does_not(stack, drifted: tuple[Replay, Load, int]):
+def test_a_viewer_sees_the_board_and_an_anonymous_one_does_not(stack, drifted: tuple[FlightsReplay, Load, int]):
     url = stack.settings.url("airflow")
     assert httpx.get(f"{url}/gyre/use_cases", trust_env=False).status_code in (401, 403)
     with AirflowApi.local(user="viewer") as viewer:
@@ -218,7 +218,7 @@ def test_a_viewer_sees_the_board_and_an_anonymous_one_does_not(stack, drifted: t
     assert outside.status_code == 404
 
 
-def test_the_status_tells_all_this_as_json(stack, drifted: tuple[Replay, Load, int]):
+def test_the_status_tells_all_this_as_json(stack, drifted: tuple[FlightsReplay, Load, int]):
     import json
 
     told = stack.gyre("status", "--json")
