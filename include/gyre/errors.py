@@ -10,6 +10,7 @@ GyreError
 ├── BlockedInterval        validation said no: nothing was published
 ├── EnvironmentNotBuilt    a job's environment is not installed here
 ├── JobFailed              a job ended without its result file
+├── ClusterRefused         Kubernetes understood and said no (a right, a quota, a manifest)
 ├── LabelStudioRefused     Label Studio understood and said no (a token, a config, a task)
 ├── PromotionFailed        a version could not be brought to serve; what served before still does
 └── StackError             the local stack cannot do what was asked (a port, a tool, a disk)
@@ -89,6 +90,18 @@ class EnvironmentNotBuilt(GyreError):
 
 class JobFailed(GyreError):
     """A job that ended without its result file."""
+
+
+class ClusterRefused(GyreError):
+    """Kubernetes understood, and said no.
+
+    Args:
+        status: HTTP status of its answer; 0 if it was not asked.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class LabelStudioRefused(GyreError):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from gyre import __version__
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 PORT_OFFSETS = {
@@ -74,6 +76,21 @@ class Settings:
     def prediction_logs(self) -> Path:
         """Where serving processes write what they predicted, one folder a use case and version."""
         return Path(self.environ.get("GYRE_PREDICTION_LOGS") or self.home / "predictions").absolute()
+
+    def image(self, environment: str) -> str:
+        """Image of an environment on a cluster.
+
+        `GYRE_IMAGE_<ENVIRONMENT>` names it whole (a digest, `registry/gyre-tabular@sha256:...`); otherwise it is
+        `GYRE_IMAGE_PREFIX` (default `gyre-`), the environment, and `GYRE_IMAGE_TAG` (default: this release).
+        """
+        whole = self.environ.get(f"GYRE_IMAGE_{environment.upper().replace('-', '_')}")
+        prefix, tag = self.environ.get("GYRE_IMAGE_PREFIX", "gyre-"), self.environ.get("GYRE_IMAGE_TAG", __version__)
+        return whole or f"{prefix}{environment}:{tag}"
+
+    @property
+    def namespace(self) -> str:
+        """Kubernetes namespace of jobs and served versions."""
+        return self.environ.get("GYRE_KUBERNETES_NAMESPACE", "gyre")
 
     @property
     def bind_address(self) -> str:
