@@ -72,7 +72,7 @@ class Cluster:
         """Have an object be as written, whether it was there or not (server-side apply); give it as the cluster has it."""
         path = f"{self._path(manifest['kind'])}/{manifest['metadata']['name']}"
         query = [("fieldManager", OWNER), ("force", "true")]
-        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml"))
+        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml") or {})
 
     def create(self, manifest: Manifest) -> bool:
         """Make an object, unless one of its kind and name is there; tell whether it was made."""
