@@ -123,7 +123,7 @@ class Cluster:
             if error.status in (400, 404):  # no such pod, or its container has not started
                 return None
             raise self._refusal(method, path, error) from error
-        return bytes(answer[0].data).decode(errors="replace")
+        return bytes(answer.data).decode(errors="replace")
 
     def _ask(
         self,
@@ -150,7 +150,7 @@ class Cluster:
             if error.status == but:
                 return None
             raise self._refusal(method, path, error) from error
-        return dict(json.loads(answer[0].data))
+        return dict(json.loads(answer.data))
 
     def _refusal(self, method: str, path: str, error: Any) -> ClusterRefused:
         try:
