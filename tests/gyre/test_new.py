@@ -40,7 +40,7 @@ def test_a_use_case_that_people_label_loads_and_makes_the_columns_it_names(where
 def test_a_name_that_is_taken_is_refused_and_nothing_is_changed(where: Settings):
     folder = write("new_taken", where)
     (folder / "use_case.py").write_text("mine")
-    with pytest.raises(InvalidUseCase, match="exists already. Fix: choose another name"):
+    with pytest.raises(InvalidUseCase, match=r"exists already. Fix: choose another name"):
         write("new_taken", where, "people")
     assert (folder / "use_case.py").read_text() == "mine"
 
