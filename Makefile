@@ -21,8 +21,8 @@ demo: up  ## play a company's data through the whole loop
 status: $(VENVS)/stack/.made  ## what runs, and what each use case has come to
 	@$(GYRE) status
 
-new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn
-	@$(GYRE) new "$(NAME)"
+new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn, with LABELS=people if people label it
+	@$(GYRE) new "$(NAME)" --labels "$(or $(LABELS),facts)"
 
 test: $(VENVS)/stack/.made $(VENVS)/dev/.made  ## the whole proof; starts a stack of its own and removes it
 	@$(GYRE) env airflow tabular torch mlflow labelstudio && $(DEV)/python -m pytest tests

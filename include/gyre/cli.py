@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -183,11 +183,14 @@ def annotator(email: Annotated[str, typer.Argument(help="E-mail of the person; n
 
 
 @command
-def new(name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")]) -> None:
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")],
+    labels: Annotated[Literal["facts", "people"], typer.Option("--labels", help="Facts that arrive later, or people asked in Label Studio.")] = "facts",
+) -> None:
     """Write the folder of a new use case; its DAGs appear in Airflow by themselves."""
     from gyre.new import write
 
-    folder = write(name, settings())
+    folder = write(name, settings(), labels)
     say(f"wrote {folder}: begin with use_case.py, which says where its data come from")
 
 

@@ -112,7 +112,7 @@ def test_a_dag_file_names_no_use_case():
 
 
 def write_use_cases(root: Path, count: int) -> str:
-    template = REPOSITORY / "include" / "gyre" / "templates" / "use_case"
+    template = REPOSITORY / "include" / "gyre" / "templates" / "facts"
     for number in range(count):
         folder = root / "use_cases" / f"copy_{number:02d}"
         folder.mkdir(parents=True)
