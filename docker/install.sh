@@ -13,6 +13,6 @@ python="$(command -v python3)"
 "$python" -m venv /tmp/uv
 /tmp/uv/bin/pip install --quiet --no-cache-dir --require-hashes --requirement "$here/uv.txt"
 /tmp/uv/bin/uv venv --quiet --relocatable --python "$python" /opt/gyre/venv
-# wheels only: nothing is compiled. The bytecode is never compared with its source, which cannot change in an image
+# No compiler is here: what has no wheel must be plain Python. Bytecode is never compared with its source, which cannot change in an image
 export PYC_INVALIDATION_MODE=UNCHECKED_HASH
-/tmp/uv/bin/uv pip sync --no-cache --no-build --require-hashes --compile-bytecode --python /opt/gyre/venv/bin/python "$here/requirements.txt"
+/tmp/uv/bin/uv pip sync --no-cache --require-hashes --compile-bytecode --python /opt/gyre/venv/bin/python "$here/requirements.txt"
