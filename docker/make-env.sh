@@ -1,6 +1,11 @@
 #!/bin/sh
-# Print docker/env.example with a secret of its own in each empty line: sh docker/make-env.sh > docker/.env
+# Write docker/.env for docker/compose.yaml: env.example, with a secret of its own in each empty line. What is there is never overwritten.
 set -eu
+cd "$(dirname "$0")"
+if [ -e .env ]; then
+  echo "docker/.env exists: its secrets are those of the volumes' data. Remove it only together with them." >&2
+  exit 1
+fi
 umask 077
 hex() { od -An -v -N "$1" -t x1 /dev/urandom | tr -d ' \n'; }
 while IFS= read -r line; do
@@ -10,4 +15,5 @@ while IFS= read -r line; do
     *=) echo "$line$(hex 20)" ;;
     *) echo "$line" ;;
   esac
-done < "$(dirname "$0")/env.example"
+done < env.example > .env.partial
+mv .env.partial .env

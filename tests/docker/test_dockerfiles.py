@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -133,11 +134,27 @@ def test_the_local_runtimes_image_holds_every_environment_that_jobs_run_in():
     assert set(images.made_from(Settings({}), "local")) == {"airflow", *copied}
 
 
-def test_each_secret_of_the_example_is_filled_in_by_one_of_its_own(tmp_path: Path):
-    filled = subprocess.run(["sh", str(DOCKER / "make-env.sh")], capture_output=True, text=True, check=True).stdout
-    values = dict(line.split("=", 1) for line in filled.splitlines() if not line.startswith("#"))
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    for name in ("make-env.sh", "env.example"):
+        shutil.copy(DOCKER / name, tmp_path)
+    subprocess.run(["sh", str(tmp_path / "make-env.sh")], check=True)
+    return tmp_path / ".env"
+
+
+def test_each_secret_of_the_example_is_filled_in_by_one_of_its_own_for_its_owner_alone(filled: Path):
+    values = dict(line.split("=", 1) for line in filled.read_text().splitlines() if not line.startswith("#"))
     secrets = [values[name] for name in re.findall(r"^(\w+)=$", (DOCKER / "env.example").read_text(), re.MULTILINE)]
     assert len(set(secrets)) == len(secrets)
     assert min(map(len, secrets)) >= 40
     assert len(values["LABEL_STUDIO_TOKEN"]) == 40
     assert len(values["AIRFLOW_FERNET_KEY"]) == 44
+    assert filled.stat().st_mode & 0o077 == 0
+
+
+def test_secrets_that_are_there_are_not_overwritten(filled: Path):
+    before = filled.read_text()
+    done = subprocess.run(["sh", str(filled.parent / "make-env.sh")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Remove it only together with them" in done.stderr
+    assert filled.read_text() == before

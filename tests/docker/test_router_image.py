@@ -31,9 +31,11 @@ def engine() -> images.Engine:
 
 
 @pytest.fixture(scope="module")
-def router(engine: images.Engine):
+def router(engine: images.Engine, tmp_path_factory):
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "uv.toml").write_text('link-mode = "copy"\n')
     said: list[str] = []
-    images.build(SETTINGS, ["router"], said.append)
+    images.build(Settings(ENVIRON | {"GYRE_IMAGE_SECRETS": str(secrets)}), ["router"], said.append)
     yield said
     engine.run("image", "rm", SETTINGS.image("router"))
 
@@ -48,6 +50,8 @@ def test_it_says_what_it_is_and_keeps_no_trace_of_how_it_was_installed(engine: i
     assert facts["Config"]["Labels"]["org.opencontainers.image.title"] == "gyre-router"
     assert facts["Config"]["Labels"]["org.opencontainers.image.version"] == "0.1.0"
     assert not [variable for variable in facts["Config"]["Env"] if "INDEX" in variable or "://" in variable]
+    left = engine.run("run", "--rm", SETTINGS.image("router"), "sh", "-c", "find / -xdev -name uv.toml -o -xdev -path '/run/secrets/*' -o -xdev -name '.netrc'")
+    assert left.stdout.split() == []
     assert "://" not in engine.run("history", "--no-trunc", "--format", "{{.CreatedBy}}", SETTINGS.image("router")).stdout
 
 
@@ -75,7 +79,7 @@ print("end", process.wait(10))
 
 
 def test_envoy_answers_there_with_the_configuration_that_gyre_writes(engine: images.Engine, router: list[str]):
-    files = {"envoy": envoy.bootstrap("0.0.0.0", 28800, 28801, Path("/tmp"), "127.0.0.1"), "rds": envoy.ROUTES, "cds": envoy.CLUSTERS}
+    files = {"envoy": envoy.bootstrap("0.0.0.0", 28800, 28801, Path("/tmp"), "127.0.0.1"), "rds": envoy.ROUTES, "cds": envoy.CLUSTERS}  # noqa: S104
     done = engine.run("run", "--rm", "--interactive", *images.CONFINED, SETTINGS.image("router"), "python", "-c", START, told=json.dumps(files))
     said = [line for line in done.stdout.splitlines() if not line.startswith("{")]  # its access log
     assert said == ["status 200", "end 0"], done.stderr

@@ -12,7 +12,7 @@ from gyre.stack import prepare
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("GYRE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GYRE_BIND_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("GYRE_BIND_ADDRESS", "0.0.0.0")  # noqa: S104
     monkeypatch.setenv("AIRFLOW_PASSWORD_ADMIN", "a")
     monkeypatch.setenv("AIRFLOW_PASSWORD_VIEWER", "v")
     return tmp_path / "home"
@@ -22,7 +22,7 @@ def test_the_home_gets_what_router_supervisor_and_airflow_start_with(home):
     prepare.prepare_home()
     prepare.prepare_home()
     static = json.loads((home / "supervisor" / "envoy.json").read_text())
-    assert static["static_resources"]["listeners"][0]["address"]["socket_address"]["address"] == "0.0.0.0"
+    assert static["static_resources"]["listeners"][0]["address"]["socket_address"]["address"] == "0.0.0.0"  # noqa: S104
     assert static["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"  # whoever reaches it may stop Envoy
     assert f"file={home}/supervisor/supervisor.sock" in (home / "supervisor" / "supervisord.conf").read_text()
     passwords = home / "airflow" / "passwords.json"
