@@ -94,6 +94,15 @@ def env(names: Annotated[list[str], typer.Argument(help="Folders of docker/, or 
 
 
 @command
+def images(names: Annotated[list[str] | None, typer.Argument(help="Folders of docker/ with a Dockerfile; all, if none is named.")] = None) -> None:
+    """Build images with Docker or Podman, and check that each can do what it is for."""
+    from gyre.stack import images as of
+
+    here = settings()
+    of.build(here, names or of.known(here), say)
+
+
+@command
 def status(as_json: AsJson = False) -> None:
     """Say what runs, and what each use case has come to. Exit status 1 unless everything is healthy."""
     from gyre.stack import report

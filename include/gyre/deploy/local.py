@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from gyre.archives import unpack
 from gyre.clients.envoy import Envoy, Route
 from gyre.clients.object_store import lake_objects
 from gyre.clients.supervisor import Program, Supervisor
@@ -180,7 +181,7 @@ def _unpack(bento: BentoFile, folder: Path) -> None:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
     partial.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(content)) as archive:
-        archive.extractall(partial, filter="data")
+        unpack(archive, partial)
     try:
         partial.rename(folder)
     except OSError:  # another try was quicker

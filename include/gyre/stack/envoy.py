@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gyre.layout import write_private
+from gyre.layout import Layout, write_private
+from gyre.settings import Settings
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
 
@@ -56,7 +57,7 @@ def _answers_of_its_own() -> dict[str, Any]:
     return {"mappers": [unknown]}
 
 
-def bootstrap(address: str, port: int, admin_port: int, folder: Path) -> dict[str, Any]:
+def bootstrap(address: str, port: int, admin_port: int, folder: Path, admin_address: str | None = None) -> dict[str, Any]:
     """Envoy's static configuration: one listener, and where to look for the rest."""
     health = _typed(
         "extensions.filters.http.health_check.v3.HealthCheck",
@@ -86,19 +87,20 @@ def bootstrap(address: str, port: int, admin_port: int, folder: Path) -> dict[st
     }
     return {
         "node": {"id": "gyre", "cluster": "gyre"},
-        "admin": {"address": _listening(address, admin_port)},
+        "admin": {"address": _listening(admin_address or address, admin_port)},
         "static_resources": {"listeners": [listener]},
         "dynamic_resources": {"cds_config": _watched(folder, "cds.json")},
     }
 
 
-def _write(stack: Stack) -> None:
-    settings, folder = stack.settings, stack.layout.envoy
+def write(settings: Settings, layout: Layout) -> None:
+    """Write what Envoy starts with, and no routes yet. Who listens everywhere does so for requests alone: whoever reaches the admin interface may stop it."""
+    folder = layout.envoy
     for name, empty in (("rds.json", ROUTES), ("cds.json", CLUSTERS)):
         if not (folder / name).exists():
             write_private(folder / name, json.dumps(empty, indent=2))
-    static = bootstrap(settings.bind_address, settings.port("envoy"), settings.port("envoy_admin"), folder)
-    write_private(stack.layout.supervisor / "envoy.json", json.dumps(static, indent=2))
+    static = bootstrap(settings.bind_address, settings.port("envoy"), settings.port("envoy_admin"), folder, settings.reachable_address)
+    write_private(layout.supervisor / "envoy.json", json.dumps(static, indent=2))
 
 
 def component(stack: Stack) -> Component:
@@ -113,5 +115,5 @@ def component(stack: Stack) -> Component:
         program=lambda: Program((sys.executable, *command, *options), stack.layout.envoy),
         problem=lambda _: http_problem(f"{stack.settings.url('envoy')}/healthz"),
         ports=("envoy", "envoy_admin"),
-        prepare=lambda: _write(stack),
+        prepare=lambda: write(stack.settings, stack.layout),
     )
