@@ -4,15 +4,19 @@
 wait or run while their task does not: its log names task and state, and the journal keeps each once (`gyre journal`).
 
 **Triage.** An orphan holds its CPUs or GPUs until its deadline: `kubectl delete pod` frees them, its checkpoints stay. A red task could not ask
-the cluster; its log has the cluster's own words. How long ended pods stay is `GYRE_KEEP_PODS_HOURS` (24).
+the cluster; its log has the cluster's own words.
+
+**By hand.** Trigger with `keep_hours` 0 to remove everything that has ended.
 """
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
 from gyre.settings import settings
+
+KEEP = Param(None, type=["null", "number"], minimum=0, title="Hours to keep", description="Of what has ended. Empty: `GYRE_KEEP_PODS_HOURS`, else 24.")
 
 
 @dag(
@@ -20,6 +24,7 @@ from gyre.settings import settings
     schedule=CronTriggerTimetable("23 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
+    params={"keep_hours": KEEP},
     default_args={"retries": 1, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=10)},
     tags=["janitor", "gyre"],
     doc_md=__doc__,
@@ -28,11 +33,12 @@ def janitor() -> None:
     """Two tasks that do not wait for one another."""
 
     @task
-    def remove() -> dict[str, Any]:
+    def remove(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from gyre.clients.kubernetes import Cluster
         from gyre.runtime import janitor
 
-        return vars(janitor.remove(Cluster.of(settings()), settings().keep_pods))
+        hours = (params or {}).get("keep_hours")
+        return vars(janitor.remove(Cluster.of(settings()), settings().keep_pods if hours is None else timedelta(hours=hours)))
 
     @task
     def report_orphans() -> list[str]:

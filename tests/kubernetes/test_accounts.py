@@ -12,6 +12,7 @@ from kubernetes import client, config
 from gyre.clients.kubernetes import Cluster
 from gyre.errors import ClusterRefused
 from tests.kubernetes.accounts import installed
+from tests.kubernetes.pods import pod
 
 pytestmark = pytest.mark.stack
 
@@ -100,18 +101,7 @@ def test_a_container_that_names_no_limits_gets_the_namespaces(cluster: Cluster):
     given = ('quota={"hard":{"pods":"1"}}', 'limits={"default":{"cpu":"500m","memory":"64Mi"}}')
     with installed(*given) as namespace:
         there = Cluster(namespace)
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "first"}, "spec": confined()}
-        there.create(pod)
+        there.create(pod("first"))
         assert (there.get("Pod", "first") or {})["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "500m", "memory": "64Mi"}
         with pytest.raises(ClusterRefused, match="exceeded quota: gyre, requested: pods=1, used: pods=1, limited: pods=1"):
-            there.create(pod | {"metadata": {"name": "second"}})
-
-
-def confined() -> dict:
-    """The smallest pod that the restricted profile lets in; it need not run."""
-    inside = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    return {
-        "serviceAccountName": "gyre-job",
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [{"name": "main", "image": "localhost/none:1", "securityContext": inside}],
-    }
+            there.create(pod("second"))

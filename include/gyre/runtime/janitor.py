@@ -23,7 +23,7 @@ log = logging.getLogger("gyre.runtime")
 # states in which a task waits for its pod, or will come back to it
 WAITED_FOR = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", "up_for_reschedule"})
 OF_JOBS = {JOB_LABEL: None}
-SETTLED_S = 90.0  # a task that was just ended ends its pod within a minute: that is no orphan
+SETTLED_S = 60.0  # a task that was just ended may take so long to end its pod: that is no orphan
 
 
 class Origin(NamedTuple):
