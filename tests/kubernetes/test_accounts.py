@@ -18,7 +18,6 @@ pytestmark = pytest.mark.stack
 
 VERBS = ("create", "get", "list", "watch", "update", "patch", "delete", "deletecollection")
 FOLLOWED = {"create", "get", "list", "watch", "patch", "delete"}
-WRITTEN = {"create", "get", "list", "patch", "delete"}
 
 AIRFLOW = {
     "pods": FOLLOWED,
@@ -26,16 +25,14 @@ AIRFLOW = {
     "jobs.batch": FOLLOWED,
     "trainjobs.trainer.kubeflow.org": FOLLOWED,
     "events": {"list", "watch"},
-    "resourcequotas": {"list"},
-    "workloads.kueue.x-k8s.io": {"list"},
     "secrets": {"create", "patch", "delete"},
-    "deployments.apps": FOLLOWED,
-    "services": WRITTEN,
-    "configmaps": WRITTEN,
-    "horizontalpodautoscalers.autoscaling": WRITTEN,
-    "poddisruptionbudgets.policy": WRITTEN,
-    "httproutes.gateway.networking.k8s.io": WRITTEN,
-    "gateways.gateway.networking.k8s.io": {"get", "list"},
+    "deployments.apps": {"create", "get", "list", "patch", "delete"},
+    "services": {"create", "get", "list", "patch", "delete"},
+    "configmaps": {"create", "get", "patch"},
+    "horizontalpodautoscalers.autoscaling": {"create", "patch", "delete"},
+    "poddisruptionbudgets.policy": {"create", "patch", "delete"},
+    "httproutes.gateway.networking.k8s.io": {"create", "get", "patch", "delete"},
+    "gateways.gateway.networking.k8s.io": {"get"},
 }
 # what Kubernetes itself lets everybody who is signed in ask: who am I, what may I do
 EVERYBODY = {f"{each}.authorization.k8s.io" for each in ("selfsubjectaccessreviews", "selfsubjectrulesreviews")} | {"selfsubjectreviews.authentication.k8s.io"}
