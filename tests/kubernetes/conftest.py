@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A namespace of this session's own, with Gyre's accounts in it; asked as the cluster's administrator."""
-    with installed() as namespace:
+    """A namespace of this session's own, with Gyre's accounts in it (Airflow's may see the nodes); asked as the cluster's administrator."""
+    with installed("nodes.readable=true") as namespace:
         os.environ["GYRE_KUBERNETES_NAMESPACE"] = namespace
         try:
             yield Cluster(namespace)
