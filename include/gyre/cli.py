@@ -59,7 +59,8 @@ def up() -> None:
     use_cases, broken = load_use_cases()
     for problem in broken:
         say(f"warning: {problem}")
-    stack = start(say, sorted({use_case.environment for use_case in use_cases}))
+    local = settings().runtime == "local"  # on a cluster, jobs and served versions find their environments in images
+    stack = start(say, sorted({use_case.environment for use_case in use_cases}) if local else ())
     say("")
     for title, name in (("Airflow", "airflow"), ("Label Studio", "label_studio"), ("MLflow", "mlflow")):
         say(f"{title:<13} {stack.settings.url(name)}")
