@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from gyre.clients.envoy import Envoy, Route
+from gyre.clients.envoy import Envoy
+from gyre.clients.envoy_config import Route
+from gyre.clients.envoy_files import EnvoyFiles
 from gyre.clients.object_store import lake_objects
 from gyre.clients.supervisor import Program, Supervisor
 from gyre.deploy.serving import Instance
@@ -48,7 +50,7 @@ class LocalServing:
 
     @property
     def _envoy(self) -> Envoy:
-        return Envoy(Layout(self.settings.home).envoy, self.settings.url("envoy_admin"))
+        return Envoy(EnvoyFiles(Layout(self.settings.home).envoy, self.settings.url("envoy_admin")))
 
     def _log(self, name: str) -> Path:
         return Layout(self.settings.home).log(f"serving-{name}")
