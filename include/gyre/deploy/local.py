@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import socket
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from gyre.clients.envoy import Envoy
 from gyre.clients.envoy_config import Route
 from gyre.clients.envoy_files import EnvoyFiles
-from gyre.clients.object_store import lake_objects
 from gyre.clients.supervisor import Program, Supervisor
 from gyre.deploy.serving import Instance
 from gyre.errors import EnvironmentNotBuilt, PromotionFailed
 from gyre.layout import Layout
+from gyre.serving.fetch import fetch
 from gyre.settings import Settings
 from gyre.specs.deploy_messages import BentoFile
 from gyre.specs.use_case import UseCase
@@ -173,16 +170,8 @@ class LocalServing:
 
 def _unpack(bento: BentoFile, folder: Path) -> None:
     """Unpack a Bento from the lake beside its place, and put it there whole."""
-    content = lake_objects(bento.uri).read(bento.uri)
-    found = hashlib.sha256(content).hexdigest()
-    if found != bento.sha256:
-        raise PromotionFailed(
-            f"{bento.uri} is not the Bento that was built: its hash is {found[:12]}..., not {bento.sha256[:12]}.... Fix: delete it and deploy again."
-        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
-    partial.mkdir(parents=True)
-    with tarfile.open(fileobj=BytesIO(content)) as archive:
-        archive.extractall(partial, filter="data")
+    fetch(bento.uri, bento.sha256, partial)
     try:
         partial.rename(folder)
     except OSError:  # another try was quicker
