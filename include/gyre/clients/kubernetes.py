@@ -72,7 +72,7 @@ class Cluster:
         """Have an object be as written, whether it was there or not (server-side apply); give it as the cluster has it."""
         path = f"{self._path(manifest['kind'])}/{manifest['metadata']['name']}"
         query = [("fieldManager", OWNER), ("force", "true")]
-        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml"))
+        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml") or {})
 
     def create(self, manifest: Manifest) -> bool:
         """Make an object, unless one of its kind and name is there; tell whether it was made."""
@@ -123,7 +123,7 @@ class Cluster:
             if error.status in (400, 404):  # no such pod, or its container has not started
                 return None
             raise self._refusal(method, path, error) from error
-        return bytes(answer[0].data).decode(errors="replace")
+        return bytes(answer.data).decode(errors="replace")
 
     def _ask(
         self,
@@ -150,7 +150,7 @@ class Cluster:
             if error.status == but:
                 return None
             raise self._refusal(method, path, error) from error
-        return dict(json.loads(answer[0].data))
+        return dict(json.loads(answer.data))
 
     def _refusal(self, method: str, path: str, error: Any) -> ClusterRefused:
         try:
