@@ -35,6 +35,9 @@ PORT_OFFSETS = {
     "serving": 900,  # the first of 100 ports, one for each served model version
 }
 
+# Envoy on a cluster: its Deployment, ConfigMap and Service; the Service by which each single pod is found; where they show what they count
+ROUTER, ROUTER_VIEW, ROUTER_VIEW_PORT = "gyre-router", "gyre-router-view", 9902
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,7 +52,7 @@ class Settings:
 
     @property
     def runtime(self) -> str:
-        """How jobs are run: `local` (a subprocess) or `kubernetes` (a pod)."""
+        """How jobs run and versions are served: `local` (processes) or `kubernetes` (pods)."""
         return self.environ.get("GYRE_RUNTIME", "local")
 
     @property
@@ -91,6 +94,11 @@ class Settings:
     def namespace(self) -> str:
         """Kubernetes namespace of jobs and served versions."""
         return self.environ.get("GYRE_KUBERNETES_NAMESPACE", "gyre")
+
+    @property
+    def serving_ready_s(self) -> float:
+        """How long a served version may take to come up on a cluster (`GYRE_SERVING_READY_S`)."""
+        return float(self.environ.get("GYRE_SERVING_READY_S", "300"))
 
     @property
     def bind_address(self) -> str:

@@ -25,6 +25,7 @@ from gyre.specs.deploy_messages import BentoFile
 from gyre.specs.use_case import UseCase
 
 PORTS = 100
+READY_S = 120.0
 LAST_LINES = 15
 FAILED = "failed.txt"  # as in gyre.serving.failure
 ALIVE = {"STARTING", "RUNNING", "BACKOFF"}  # BACKOFF: the supervisor is about to try again
@@ -35,6 +36,7 @@ class LocalServing:
     """Serves from `<home>/serving`: `bentos/` unpacked, `conf.d/` program files, `envoy/` routes."""
 
     settings: Settings
+    ready_s: float = READY_S
 
     @property
     def _root(self) -> Path:
@@ -100,6 +102,10 @@ class LocalServing:
             return f"its model cannot be loaded:\n{note.read_text()}"
         state = self._supervisor.states().get(f"{use_case.name}-{version}", "UNKNOWN")
         return None if state in ALIVE else f"its process is {state}"
+
+    def lack(self, use_case: UseCase, version: int) -> str | None:  # noqa: ARG002 - places are asked alike
+        """Nothing: its one process answers."""
+        return None
 
     def last_words(self, use_case: UseCase, version: int) -> str:
         """Give the end of its log."""
