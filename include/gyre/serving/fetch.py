@@ -14,6 +14,7 @@ import tarfile
 import time
 from pathlib import Path
 
+from gyre.archives import unpack
 from gyre.clients.object_store import lake_objects
 from gyre.errors import GyreError, PromotionFailed
 
@@ -40,7 +41,7 @@ def fetch(uri: str, sha256: str, folder: Path) -> None:
         archive.unlink()
         raise PromotionFailed(f"{uri} is not the Bento that was built: its hash is {found[:12]}..., not {sha256[:12]}.... Fix: delete it and deploy again.")
     with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
+        unpack(opened, folder)
     archive.unlink()
 
 
