@@ -249,15 +249,16 @@ def test_routes_change_within_seconds_on_every_router(second, place, toy):
     assert max(taken) < SECONDS_OF_A_ROUTE
 
 
-def test_pods_that_are_replaced_under_steady_load_fail_no_request(second, place, toy, built):
+def test_pods_that_are_replaced_under_steady_load_fail_no_request(second, place, toy, built, cluster):
     (before,) = place._pods(toy, 2)
-    changed = toy.model_copy(update={"serving": toy.serving.model_copy(update={"memory_mb": 720})})
+    changed = toy.model_copy(update={"serving": toy.serving.model_copy(update={"memory_mb": 720, "max_replicas": 2})})
     second.seen.clear()
     with second.steadily():
         place.start(changed, 2, built.bentos[2])
         wait_for(lambda: place.lack(toy, 2) is None and before["metadata"]["name"] not in _names(place._pods(toy, 2)), 180, "another pod")
     log.info(f"{second.seen[200, '2']} requests while the pod was replaced")
     assert set(second.seen) == {(200, "2")}, second.seen
+    assert cluster.get("HorizontalPodAutoscaler", "served-toy-2")["spec"]["maxReplicas"] == 2
 
 
 def _names(pods: list[dict]) -> set[str]:
@@ -331,8 +332,6 @@ def test_rolling_back_is_a_route(third, stack, toy, built, place):
 
 def test_what_was_answered_is_in_the_lake_once_whatever_became_of_the_pods(third, stack, toy, place):
     """Every answered key of the tests before: version 1's pod was retired, version 2's was replaced meanwhile."""
-    from collections import Counter
-
     root = f"{settings().lake_uri}/{NAME}"
 
     def recorded() -> Counter:
@@ -431,5 +430,6 @@ def test_a_use_case_that_serves_no_more_leaves_nothing(third, place, toy, cluste
     for version in place.running(toy):
         place.stop(toy, version)
     assert answer(third.url).status_code == 404
-    assert cluster.find("Deployment", {"gyre.dev/use-case": NAME}) == []
+    for kind in ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        assert cluster.find(kind, {"gyre.dev/use-case": NAME}) == []
     assert Path(settings().use_cases / NAME).is_dir()  # what people wrote is theirs

@@ -30,6 +30,7 @@ class KubernetesServing:
     """Serves in one namespace."""
 
     settings: Settings
+    poll_s: float = 1
 
     @property
     def ready_s(self) -> float:

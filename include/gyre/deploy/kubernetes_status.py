@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gyre.deploy.kubernetes_manifests import FETCH, MODEL, TEMPLATE
+from gyre.serving.failure import LAST_WORDS
 from gyre.serving.fetch import REFUSED
 
 Manifest = dict[str, Any]
@@ -67,8 +68,8 @@ def _why_dead(pod: Manifest) -> str | None:
             return f"container {status['name']} of pod {name} used more than the memory it was given (OOMKilled). Fix: raise `serving.memory_mb`"
         if status["name"] == FETCH and ended["exitCode"] == REFUSED:
             return f"its Bento was refused: {said}"
-        if status["name"] == MODEL and said and "Traceback" in said:
-            return f"its model cannot be loaded:\n{said}"
+        if status["name"] == MODEL and said.startswith(LAST_WORDS):
+            return f"its model cannot be loaded:{said.removeprefix(LAST_WORDS)}"
         if status.get("restartCount", 0) >= RESTARTS and waiting.get("reason") == "CrashLoopBackOff":
             return (
                 f"container {status['name']} of pod {name} ended {status['restartCount'] + 1} times, the last time with exit code {ended['exitCode']}: {said}"

@@ -37,6 +37,7 @@ class LocalServing:
 
     settings: Settings
     ready_s: float = READY_S
+    poll_s: float = 0.1
 
     @property
     def _root(self) -> Path:

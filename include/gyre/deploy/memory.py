@@ -18,6 +18,7 @@ class MemoryPlace:
     to: int | None = None
     broken: set[int] = field(default_factory=set)
     ready_s: float = 1
+    poll_s: float = 0.01
     lacking: str | None = None
 
     def start(self, use_case: UseCase, version: int, bento: BentoFile) -> Instance:  # noqa: ARG002

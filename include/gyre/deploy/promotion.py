@@ -28,7 +28,6 @@ from gyre.specs.use_case import UseCase
 
 log = logging.getLogger("gyre.deploy")
 
-POLL_S = 0.1
 WAIVABLE = {"service_latency"}  # a person may force a slow version; never one that answers wrongly
 
 
@@ -122,7 +121,7 @@ class Promotion:
                 lack = f" ({lack})" if (lack := self.place.lack(self.use_case, version)) else ""
                 words = self.place.last_words(self.use_case, version)
                 raise PromotionFailed(f"Version {version} was not ready at {instance.url} within {self.place.ready_s:g} s{lack}. {words}")
-            self.sleep(POLL_S)
+            self.sleep(self.place.poll_s)
         log.info("Version %d is ready at %s after %.1f s.", version, instance.url, time.monotonic() - began)
 
     def finish(self) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class Place(Protocol):
     def ready_s(self) -> float:
         """How long a version may take from its start until it answers."""
 
+    @property
+    def poll_s(self) -> float:
+        """How often it may be asked meanwhile."""
+
     def start(self, use_case: UseCase, version: int, bento: BentoFile) -> Instance:
         """Have a version run from its Bento; does not wait until it is ready."""
 

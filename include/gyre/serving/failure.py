@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 FILE = "failed.txt"
+LAST_WORDS = "The model cannot be loaded:"  # how a termination message of ours begins
 LONGEST = 4000  # Kubernetes keeps 4 KiB of a termination message
 
 
@@ -33,6 +34,7 @@ class LeavesWord:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             return
-        self._file.write_text("".join(traceback.format_exception(error)[-3:])[-LONGEST:])
+        text = "".join(traceback.format_exception(error)[-3:])[-LONGEST:]
+        self._file.write_text(f"{LAST_WORDS}\n{text}" if self._last_words else text)
         if self._last_words:
             os.kill(os.getppid(), signal.SIGTERM)

@@ -179,7 +179,7 @@ def waiting(reason, message=""):
 
 
 REFUSED = {"exitCode": 3, "reason": "Error", "message": "x.bento is not the Bento that was built"}
-TRACEBACK = {"exitCode": 0, "reason": "Completed", "message": "Traceback (most recent call last):\nBadZipFile: File is not a zip file"}
+TRACEBACK = {"exitCode": 0, "reason": "Completed", "message": "The model cannot be loaded:\nBadZipFile: File is not a zip file"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ TRACEBACK = {"exitCode": 0, "reason": "Completed", "message": "Traceback (most r
         ),
         ({"init": [container("fetch", waiting("CrashLoopBackOff"), REFUSED, 1)]}, "its Bento was refused: x.bento is not the Bento that was built"),
         ({"init": [container("fetch", {"terminated": REFUSED})]}, "its Bento was refused"),
-        ({"statuses": [container(state=waiting("CrashLoopBackOff"), last=TRACEBACK, restarts=1)]}, "its model cannot be loaded:\nTraceback"),
+        ({"statuses": [container(state=waiting("CrashLoopBackOff"), last=TRACEBACK, restarts=1)]}, "its model cannot be loaded:\nBadZipFile"),
         ({"statuses": [container(last={"exitCode": 137, "reason": "OOMKilled"}, restarts=1)]}, "(OOMKilled). Fix: raise `serving.memory_mb`"),
         (
             {"statuses": [container(state=waiting("CrashLoopBackOff"), last={"exitCode": 1, "message": "boom"}, restarts=3)]},
