@@ -67,8 +67,8 @@ class Envoy:
         self._change("cds", lambda resources: cluster_table({**clusters_of(resources), name: (host, port)}))
 
     def remove_clusters(self, names: set[str]) -> None:
-        """Have no clusters of these names; no route may name them any more."""
-        self._change("cds", lambda resources: cluster_table({n: address for n, address in clusters_of(resources).items() if n not in names}))
+        """Have no clusters of these names; no route may name them any more, so nobody has to wait until Envoy has dropped them."""
+        self.store.change("cds", lambda resources: cluster_table({n: address for n, address in clusters_of(resources).items() if n not in names}))
 
     def set_route(self, use_case: str, route: Route | None) -> None:
         """Send a use case's requests elsewhere (None: nowhere), and wait until Envoy does.
