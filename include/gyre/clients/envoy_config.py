@@ -10,8 +10,9 @@ from typing import Any
 TYPES = "type.googleapis.com/envoy"
 # A server closes a connection that was idle for 5 s; Envoy must be the first to, or a request could meet a closing one.
 IDLE = "2s"
-# A version may run in several pods behind one address: connections that are made anew let one that was added have its share.
-OLDEST_CONNECTION = "60s"
+# A version may run in several pods behind one address. Connections that are made anew soon let a pod that was added have its share, and leave one that
+# goes before it is told to end: deploy/kubernetes_manifests.py lets it answer for longer than this.
+OLDEST_CONNECTION_S = 5
 # What may be read of Envoy's admin interface from outside; the rest of it can stop Envoy.
 READABLE = ("/config_dump", "/stats", "/ready")
 ACCESS_LOG = {
@@ -145,7 +146,7 @@ def _plain_cluster(name: str, host: str, port: int) -> dict[str, Any]:
 def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
     http = _typed(
         "extensions.upstreams.http.v3.HttpProtocolOptions",
-        common_http_protocol_options={"idle_timeout": IDLE, "max_connection_duration": OLDEST_CONNECTION},
+        common_http_protocol_options={"idle_timeout": IDLE, "max_connection_duration": f"{OLDEST_CONNECTION_S}s"},
         explicit_http_config={"http_protocol_options": {}},
     )
     options = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http}}
@@ -157,7 +158,11 @@ def _route(use_case: str, route: Route) -> dict[str, Any]:
         "weighted_clusters": {"clusters": [_share(name, weight) for name, weight in sorted(route.weights.items())]},
         "prefix_rewrite": "/",
         "timeout": "60s",
-        "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 3},
+        "retry_policy": {
+            "retry_on": "connect-failure,refused-stream,reset-before-request",
+            "num_retries": 5,
+            "retry_back_off": {"base_interval": "0.05s", "max_interval": "1s"},
+        },
     }
     if route.mirror:
         action["request_mirror_policies"] = [{"cluster": route.mirror}]

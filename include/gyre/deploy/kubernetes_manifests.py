@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from gyre.clients.envoy_config import OLDEST_CONNECTION_S
 from gyre.clients.object_store import LAKE_CONNECTION
 from gyre.connections import variable_of
 from gyre.settings import Settings
@@ -22,8 +23,8 @@ MODEL, FETCH, SHIP = "model", "fetch", "ship"  # containers
 USER = 10001  # as in docker/*/Dockerfile
 BENTO_FOLDER, LOGS, TMP = "/bento", "/predictions", "/tmp"  # noqa: S108 - the pod's own
 BUSY = 70  # percent of the CPUs asked for, above which there are more replicas
-# Before a pod is told to end, it goes on answering so long: until every node and router has heard that it goes.
-DRAIN_S = 10
+# Before a pod is told to end, it goes on answering so long: until every node has heard that it goes, and no router has a connection to it any more.
+DRAIN_S = OLDEST_CONNECTION_S + 10
 GRACE_S = DRAIN_S + 80  # the longest request may take 60 s; then what was recorded is uploaded
 
 
