@@ -37,6 +37,9 @@ PORT_OFFSETS = {
     "serving": 900,  # the first of 100 ports, one for each served model version
 }
 
+# Envoy on a cluster: its Deployment, ConfigMap and Service; the Service by which each single pod is found; where they show what they count
+ROUTER, ROUTER_VIEW, ROUTER_VIEW_PORT = "gyre-router", "gyre-router-view", 9902
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,7 +54,7 @@ class Settings:
 
     @property
     def runtime(self) -> str:
-        """How jobs are run: `local` (a subprocess) or `kubernetes` (a pod)."""
+        """How jobs run and versions are served: `local` (processes) or `kubernetes` (pods)."""
         return self.environ.get("GYRE_RUNTIME", "local")
 
     @property
@@ -102,6 +105,11 @@ class Settings:
             return timedelta(hours=float(given))
         except ValueError as error:
             raise StackError(f"GYRE_KEEP_PODS_HOURS is '{given}', which is no number of hours. Fix: give one, such as 24 or 0.5.") from error
+
+    @property
+    def serving_ready_s(self) -> float:
+        """How long a served version may take to come up on a cluster (`GYRE_SERVING_READY_S`)."""
+        return float(self.environ.get("GYRE_SERVING_READY_S", "300"))
 
     @property
     def bind_address(self) -> str:
