@@ -6,7 +6,7 @@ DEV := $(VENVS)/dev/bin
 export PYTHONPATH := include
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up demo status new test lint format down clean
+.PHONY: help up demo status new images test lint format down clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,8 +21,11 @@ demo: up  ## play a company's data through the whole loop
 status: $(VENVS)/stack/.made  ## what runs, and what each use case has come to
 	@$(GYRE) status
 
-new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn
-	@$(GYRE) new "$(NAME)"
+new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn, with LABELS=people if people label it
+	@$(GYRE) new "$(NAME)" --labels "$(or $(LABELS),facts)"
+
+images: $(VENVS)/stack/.made  ## build images with Docker or Podman, all or some: make images NAMES="tabular router"
+	@$(GYRE) images $(NAMES)
 
 test: $(VENVS)/stack/.made $(VENVS)/dev/.made  ## the whole proof; starts a stack of its own and removes it
 	@$(GYRE) env airflow tabular torch mlflow labelstudio && $(DEV)/python -m pytest tests

@@ -17,6 +17,7 @@ from tests.kubernetes.accounts import installed, kubeconfig_of
 from tests.running_stack import RunningStack, running_stack
 
 PORT_BASE = "21000"  # beside tests/integration's
+IMAGES = "tabular torch router"
 NEEDED = {
     "KUBECONFIG": "the cluster to use, signed in as its administrator",
     "GYRE_TEST_ADDRESS": "this machine's address as pods reach it",
@@ -25,17 +26,23 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is in this folder where there is no cluster, in one sentence."""
+    """Skip what is in this folder where there is no cluster, and what needs an image that the cluster lacks; each in one sentence."""
     lacking = [f"{name} ({meaning})" for name, meaning in NEEDED.items() if not os.environ.get(name)]
-    for item in items if lacking else []:
-        if item.path.is_relative_to(HERE):
+    images = os.environ.get("GYRE_TEST_IMAGES", IMAGES).split()
+    for item in items:
+        if not item.path.is_relative_to(HERE):
+            continue
+        if lacking:
             item.add_marker(pytest.mark.skip(reason=f"needs a Kubernetes: set {' and '.join(lacking)}; see CONTRIBUTING.md"))
+        for environment in (mark.args[0] for mark in item.iter_markers("image")):
+            if environment not in images:
+                item.add_marker(pytest.mark.skip(reason=f"needs the image of '{environment}': build and load it, and name it in GYRE_TEST_IMAGES"))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A namespace of this session's own, with Gyre's accounts in it; asked as the cluster's administrator."""
-    with installed() as namespace:
+    """A namespace of this session's own, with Gyre's accounts in it (Airflow's may see the nodes); asked as the cluster's administrator."""
+    with installed("nodes.readable=true") as namespace:
         os.environ["GYRE_KUBERNETES_NAMESPACE"] = namespace
         try:
             yield Cluster(namespace)

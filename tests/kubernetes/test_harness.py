@@ -7,8 +7,8 @@ import json
 import pytest
 
 from gyre.clients.kubernetes import Cluster
-from gyre.settings import settings
 from tests.integration.small import wait_for
+from tests.kubernetes.pods import pod
 
 pytestmark = pytest.mark.stack
 
@@ -29,29 +29,7 @@ def test_every_server_of_the_stack_is_healthy(stack):
 def test_a_pod_reaches_the_servers_and_may_run_under_the_restricted_profile(cluster: Cluster, stack):
     ports = ("postgres", "s3", "kafka", "mlflow", "label_studio", "envoy")
     servers = {name: (stack.settings.reachable_address, stack.settings.port(name)) for name in ports}
-    cluster.create(pod("reach", ASK, SERVERS=json.dumps(servers)))
-    phase = wait_for(lambda: (cluster.get("Pod", "reach") or {})["status"]["phase"] in {"Succeeded", "Failed"}, 60, "the pod's end")
-    assert phase
-    log = cluster.log("reach", "main", 50)
+    cluster.create(pod("reach", ASK, {"SERVERS": json.dumps(servers)}))
+    wait_for(lambda: cluster.get("Pod", "reach")["status"]["phase"] in {"Succeeded", "Failed"}, 60, "the pod's end")
+    log = cluster.log("reach", "job", 50)
     assert [line.split()[-1] for line in log.splitlines()] == list(ports), log
-
-
-def pod(name: str, code: str, **environment: str) -> dict:
-    """A pod that runs a few lines of Python in the image that tabular jobs run in."""
-    confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
-    container = {
-        "name": "main",
-        "image": settings().image("tabular"),
-        "command": ["python", "-c", code],
-        "env": [{"name": key, "value": value} for key, value in environment.items()],
-        "securityContext": confined,
-    }
-    spec = {
-        "serviceAccountName": "gyre-job",
-        "automountServiceAccountToken": False,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container],
-    }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"gyre.dev/job": name}}, "spec": spec}

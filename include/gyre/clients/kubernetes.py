@@ -82,10 +82,10 @@ class Cluster:
         """Read an object; None if there is none of that name."""
         return self._ask("GET", f"{self._path(kind)}/{name}", but=404)
 
-    def find(self, kind: str, labels: Mapping[str, str] | None = None, fields: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Read every object of a kind that bears these labels (and fields)."""
+    def find(self, kind: str, labels: Mapping[str, str | None] | None = None, fields: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Read every object of a kind that bears these labels (and fields); one whose value is None may have any."""
         chosen = {"labelSelector": labels, "fieldSelector": fields}
-        query = [(name, ",".join(f"{key}={value}" for key, value in given.items())) for name, given in chosen.items() if given]
+        query = [(name, ",".join(key if value is None else f"{key}={value}" for key, value in given.items())) for name, given in chosen.items() if given]
         return list((self._ask("GET", self._path(kind), query=query) or {"items": []})["items"])
 
     def patch(self, kind: str, name: str, change: Manifest) -> Manifest | None:

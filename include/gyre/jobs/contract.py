@@ -73,9 +73,9 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
     parser.add_argument("--request", required=True, help="URI of the request file")
     uri = parser.parse_args().request
     objects = lake_objects(uri)
-    request = request_type.model_validate_json(objects.read(uri))
     began = time.monotonic()
     try:
+        request = request_type.model_validate_json(objects.read(uri))
         if request.code:
             _use_code(objects, request.code)
         result = work(request)

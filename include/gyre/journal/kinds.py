@@ -24,3 +24,4 @@ class Kind(StrEnum):
     PROMOTION_UNDONE = "promotion_undone"  # - promotion id; body: version, reason
     MONITORED = "monitored"  # - version and night; body: verdict, statistics, rules, report
     RECONCILED = "reconciled"  # - run id; body: found, done, for a person
+    POD_ORPHANED = "pod_orphaned"  # - pod's uid; body: pod, owner, dag_id, run_id, task_id, state, created

@@ -66,9 +66,8 @@ class JobPod(KubernetesPodOperator):
     It says nothing of success: the result file does.
     """
 
-    def __init__(self, plan: PodPlan, task_id: str, names: list[str]) -> None:
+    def __init__(self, *, plan: PodPlan, names: list[str], **kwargs: Any) -> None:
         super().__init__(
-            task_id=task_id,
             kubernetes_conn_id=None,
             in_cluster=IN_CLUSTER.exists() or None,  # the trigger's own hook does not find out by itself
             namespace=plan.namespace,
@@ -109,6 +108,7 @@ class JobPod(KubernetesPodOperator):
             on_kill_action="delete_pod",  # a person who marks the task failed frees the GPU
             log_events_on_failure=True,
             log_pod_spec_on_failure=False,  # a spec is long, and says nothing a person on call wants
+            **kwargs,
         )
         self._names = names
         self._label = plan.labels[JOB_LABEL]

@@ -150,7 +150,7 @@ class PodRunner:
         from gyre.runtime.job_pod import JobPod
 
         names = [pod_name(request.use_case, request.job, request.job_id, number) for number in range(1, MOST_PODS)]
-        return JobPod(self._plan(request, uri), self.run.task_id, names)
+        return JobPod(task_id=self.run.task_id, plan=self._plan(request, uri), names=names)
 
     def _plan(self, request: Request, uri: str) -> PodPlan:
         from gyre.runtime.job_pod import PodPlan

@@ -11,19 +11,21 @@ import sys
 from pathlib import Path
 
 from gyre.clients.envoy_config import bootstrap, discovery, route_table
-from gyre.layout import write_private
+from gyre.layout import Layout, write_private
+from gyre.settings import Settings
 from gyre.stack.component import Component, Program, http_problem
 from gyre.stack.context import Stack
 
 
-def _write(stack: Stack) -> None:
-    settings, folder = stack.settings, stack.layout.envoy
+def write(settings: Settings, layout: Layout) -> None:
+    """Write what Envoy starts with, and no routes yet. Who listens everywhere does so for requests alone: whoever reaches the admin interface may stop it."""
+    folder = layout.envoy
     for name, empty in (("rds.json", discovery("0", route_table({}))), ("cds.json", discovery("0", []))):
         if not (folder / name).exists():
             write_private(folder / name, json.dumps(empty, indent=2))
-    address = settings.bind_address
-    static = bootstrap(address, settings.port("envoy"), (address, settings.port("envoy_admin")), folder)
-    write_private(stack.layout.supervisor / "envoy.json", json.dumps(static, indent=2))
+    admin = (settings.reachable_address, settings.port("envoy_admin"))
+    static = bootstrap(settings.bind_address, settings.port("envoy"), admin, folder)
+    write_private(layout.supervisor / "envoy.json", json.dumps(static, indent=2))
 
 
 def component(stack: Stack) -> Component:
@@ -38,5 +40,5 @@ def component(stack: Stack) -> Component:
         program=lambda: Program((sys.executable, *command, *options), stack.layout.envoy),
         problem=lambda _: http_problem(f"{stack.settings.url('envoy')}/healthz"),
         ports=("envoy", "envoy_admin"),
-        prepare=lambda: _write(stack),
+        prepare=lambda: write(stack.settings, stack.layout),
     )

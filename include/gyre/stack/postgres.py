@@ -66,10 +66,15 @@ def superuser_connection(stack: Stack | None = None, database: str = "postgres")
 
 def ensure_database(name: str, password: str, stack: Stack | None = None) -> None:
     """Make a database and a role of the same name that owns it, or set that role's password if both exist."""
+    make_database(superuser_connection(stack).postgres_uri, name, password)
+
+
+def make_database(superuser: str, name: str, password: str) -> None:
+    """Do the same on the server whose superuser has this address."""
     import psycopg
     from psycopg import sql
 
-    with psycopg.connect(superuser_connection(stack).postgres_uri, autocommit=True) as server:
+    with psycopg.connect(superuser, autocommit=True) as server:
         role, secret = sql.Identifier(name), sql.Literal(password)
         exists = server.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
         verb = sql.SQL("alter" if exists else "create")

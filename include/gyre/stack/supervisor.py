@@ -66,7 +66,8 @@ def render(name: str, program: Program, layout: Layout) -> str:
     return f"[program:{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines.items() if value)
 
 
-def _main_configuration(layout: Layout) -> str:
+def main_configuration(layout: Layout) -> str:
+    """The supervisor's own configuration."""
     # relative paths: supervisor splits `files` at spaces
     return f"""[supervisord]
 logfile={str(layout.log("supervisord")).replace("%", "%%")}
@@ -102,7 +103,7 @@ def is_running(layout: Layout) -> bool:
 def start(stack: Stack) -> None:
     """Start supervisord, unless it runs. In a session of its own: closing the terminal must not end the stack."""
     layout = stack.layout
-    write_private(layout.supervisor / "supervisord.conf", _main_configuration(layout))
+    write_private(layout.supervisor / "supervisord.conf", main_configuration(layout))
     if is_running(layout):
         return
     with layout.log("supervisord-start").open("w") as log:
