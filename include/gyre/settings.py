@@ -98,18 +98,26 @@ class Settings:
         return self.environ.get("GYRE_KUBERNETES_NAMESPACE", "gyre")
 
     @property
-    def keep_pods(self) -> timedelta:
-        """How long a job's pod stays after it has ended, for a person to look at (`GYRE_KEEP_PODS_HOURS`)."""
-        given = self.environ.get("GYRE_KEEP_PODS_HOURS", "24")
-        try:
-            return timedelta(hours=float(given))
-        except ValueError as error:
-            raise StackError(f"GYRE_KEEP_PODS_HOURS is '{given}', which is no number of hours. Fix: give one, such as 24 or 0.5.") from error
-
-    @property
     def serving_ready_s(self) -> float:
         """How long a served version may take to come up on a cluster (`GYRE_SERVING_READY_S`)."""
-        return float(self.environ.get("GYRE_SERVING_READY_S", "300"))
+        return self._number("GYRE_SERVING_READY_S", "300", "seconds", "300")
+
+    @property
+    def router_replicas(self) -> int:
+        """How many Envoys there are on a cluster (`GYRE_ROUTER_REPLICAS`)."""
+        return int(self._number("GYRE_ROUTER_REPLICAS", "2", "pods", "2"))
+
+    @property
+    def keep_pods(self) -> timedelta:
+        """How long a job's pod stays after it has ended, for a person to look at (`GYRE_KEEP_PODS_HOURS`)."""
+        return timedelta(hours=self._number("GYRE_KEEP_PODS_HOURS", "24", "hours", "24 or 0.5"))
+
+    def _number(self, variable: str, default: str, of: str, example: str) -> float:
+        given = self.environ.get(variable, default)
+        try:
+            return float(given)
+        except ValueError as error:
+            raise StackError(f"{variable} is '{given}', which is no number of {of}. Fix: give one, such as {example}.") from error
 
     @property
     def bind_address(self) -> str:

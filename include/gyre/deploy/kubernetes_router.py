@@ -161,7 +161,6 @@ def static() -> str:
 def manifests(settings: Settings) -> list[Manifest]:
     """Run Envoy: a Deployment, its Service, one more by whose name every single pod is found, and a disruption budget."""
     meta = {"namespace": settings.namespace, "labels": LABELS}
-    replicas = int(settings.environ.get("GYRE_ROUTER_REPLICAS", "2"))
     command = ["envoy", "-c", str(FOLDER / "bootstrap.json"), "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning"]
     envoy = container("envoy", settings.image("router"), command, CPU, MEMORY_MB) | {
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}, {"name": "view", "containerPort": ROUTER_VIEW_PORT, "protocol": "TCP"}],
@@ -178,7 +177,7 @@ def manifests(settings: Settings) -> list[Manifest]:
         "kind": "Deployment",
         "metadata": {"name": ROUTER, **meta},
         "spec": {
-            "replicas": replicas,
+            "replicas": settings.router_replicas,
             "selector": {"matchLabels": CHOSEN},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": {"metadata": {"labels": LABELS, "annotations": {BOOTSTRAP: changed}}, "spec": spec},
