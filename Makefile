@@ -21,8 +21,8 @@ demo: up  ## play a company's data through the whole loop
 status: $(VENVS)/stack/.made  ## what runs, and what each use case has come to
 	@$(GYRE) status
 
-new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn
-	@$(GYRE) new "$(NAME)"
+new: $(VENVS)/stack/.made  ## write the folder of a new model: make new NAME=churn, with LABELS=people if people label it
+	@$(GYRE) new "$(NAME)" --labels "$(or $(LABELS),facts)"
 
 images: $(VENVS)/stack/.made  ## build images with Docker or Podman, all or some: make images NAMES="tabular router"
 	@$(GYRE) images $(NAMES)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gyre.settings import REPOSITORY
 
-TEMPLATE = REPOSITORY / "include" / "gyre" / "templates" / "use_case"
+TEMPLATE = REPOSITORY / "include" / "gyre" / "templates" / "facts"
 PARSE = """
 import resource, time
 from airflow.dag_processing.dagbag import DagBag

@@ -47,7 +47,8 @@ def build(use_case: UseCase) -> None:
     )
     def train() -> None:
         planned = DecisionOperator(task_id="decide", use_case=use_case, decide=plan)
-        limits = {"cpu": spec.resources.cpu, "timeout": spec.timeout, "pool": "gpu" if spec.resources.gpu else "default_pool"}
+        gpus = spec.resources.gpu * spec.resources.nodes
+        limits = {"job_resources": spec.resources, "timeout": spec.timeout, "pool": "gpu" if gpus else "default_pool", "pool_slots": max(gpus, 1)}
         made = assets.challenger(use_case)
         JobOperator(task_id="train", use_case=use_case, ask=ask, result_type=TrainingResult, note=note, given=planned.output, outlets=[made], **limits)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -59,7 +59,8 @@ def up() -> None:
     use_cases, broken = load_use_cases()
     for problem in broken:
         say(f"warning: {problem}")
-    stack = start(say, sorted({use_case.environment for use_case in use_cases}))
+    local = settings().runtime == "local"  # on a cluster, jobs and served versions find their environments in images
+    stack = start(say, sorted({use_case.environment for use_case in use_cases}) if local else ())
     say("")
     for title, name in (("Airflow", "airflow"), ("Label Studio", "label_studio"), ("MLflow", "mlflow")):
         say(f"{title:<13} {stack.settings.url(name)}")
@@ -192,11 +193,14 @@ def annotator(email: Annotated[str, typer.Argument(help="E-mail of the person; n
 
 
 @command
-def new(name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")]) -> None:
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the model: small letters, digits, underscores.")],
+    labels: Annotated[Literal["facts", "people"], typer.Option("--labels", help="Facts that arrive later, or people asked in Label Studio.")] = "facts",
+) -> None:
     """Write the folder of a new use case; its DAGs appear in Airflow by themselves."""
     from gyre.new import write
 
-    folder = write(name, settings())
+    folder = write(name, settings(), labels)
     say(f"wrote {folder}: begin with use_case.py, which says where its data come from")
 
 

@@ -1,19 +1,26 @@
-"""Write the folder of a new use case from the template."""
+"""Write the folder of a new use case from a template."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from string import Template
+from typing import Literal
 
 from gyre.errors import InvalidUseCase
 from gyre.settings import Settings
 
-TEMPLATE = Path(__file__).parent / "templates" / "use_case"
+TEMPLATES = Path(__file__).parent / "templates"
+Labels = Literal["facts", "people"]
 
 
-def write(name: str, where: Settings) -> Path:
+def write(name: str, where: Settings, labels: Labels = "facts") -> Path:
     """Write `<use cases>/<name>/`, all or nothing.
+
+    Args:
+        name: Of the use case.
+        where: Says in which folder use cases lie.
+        labels: Where its labels come from; `people` takes the files of `facts` except those it has itself.
 
     Raises:
         InvalidUseCase: If the name cannot be one, or is taken.
@@ -25,7 +32,8 @@ def write(name: str, where: Settings) -> Path:
         raise InvalidUseCase(name, f"{folder} exists already. Fix: choose another name, or change what is there.")
     draft = folder.with_name(f".{name}.new")
     draft.mkdir(parents=True, exist_ok=True)
-    for path in TEMPLATE.glob("*.py"):
-        (draft / path.name).write_text(Template(path.read_text()).substitute(name=name))
+    for template in dict.fromkeys(("facts", labels)):
+        for path in (TEMPLATES / template).glob("*.py"):
+            (draft / path.name).write_text(Template(path.read_text()).substitute(name=name))
     draft.rename(folder)
     return folder

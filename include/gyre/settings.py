@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 from gyre import __version__
+from gyre.errors import StackError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -91,6 +93,15 @@ class Settings:
     def namespace(self) -> str:
         """Kubernetes namespace of jobs and served versions."""
         return self.environ.get("GYRE_KUBERNETES_NAMESPACE", "gyre")
+
+    @property
+    def keep_pods(self) -> timedelta:
+        """How long a job's pod stays after it has ended, for a person to look at (`GYRE_KEEP_PODS_HOURS`)."""
+        given = self.environ.get("GYRE_KEEP_PODS_HOURS", "24")
+        try:
+            return timedelta(hours=float(given))
+        except ValueError as error:
+            raise StackError(f"GYRE_KEEP_PODS_HOURS is '{given}', which is no number of hours. Fix: give one, such as 24 or 0.5.") from error
 
     @property
     def bind_address(self) -> str:

@@ -75,14 +75,25 @@ def test_two_parses_give_the_same_serialization(parsed: dict, tmp_path: Path):
     assert {k: v["serialized"] for k, v in again["dags"].items()} == {k: v["serialized"] for k, v in parsed["dags"].items()}
 
 
-def test_each_dag_explains_itself_to_the_one_on_call(parsed: dict):
-    for dag_id, dag in parsed["dags"].items():
+@pytest.fixture(scope="module")
+def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return parse(tmp_path_factory.mktemp("airflow"), GYRE_RUNTIME="kubernetes")
+
+
+def test_a_cluster_has_the_same_dags_and_a_janitor(parsed: dict, on_cluster: dict):
+    assert on_cluster["errors"] == {}
+    assert on_cluster["heavy"] == []
+    assert set(on_cluster["dags"]) - set(parsed["dags"]) == {"gyre__janitor"}
+
+
+def test_each_dag_explains_itself_to_the_one_on_call(on_cluster: dict):
+    for dag_id, dag in on_cluster["dags"].items():
         assert "Triage" in (dag["doc"] or ""), f"{dag_id}: doc_md must say what to do when it is red, in a line that begins with 'Triage'"
         assert dag["tags"], f"{dag_id} has no tags"
 
 
-def test_each_task_is_tried_again_after_a_machines_failure(parsed: dict):
-    for dag_id, dag in parsed["dags"].items():
+def test_each_task_is_tried_again_after_a_machines_failure(on_cluster: dict):
+    for dag_id, dag in on_cluster["dags"].items():
         for task_id, task in dag["tasks"].items():
             assert task["retries"] >= 1, f"{dag_id}.{task_id} has no retries: a killed worker would orphan its job"
 
@@ -95,8 +106,8 @@ def test_each_parameter_explains_itself_in_the_trigger_form(parsed: dict):
             assert schema.get("description"), f"{dag_id}, parameter {name}: no description"
 
 
-def test_runs_do_not_overlap_and_the_past_is_not_caught_up(parsed: dict):
-    for dag_id, dag in parsed["dags"].items():
+def test_runs_do_not_overlap_and_the_past_is_not_caught_up(on_cluster: dict):
+    for dag_id, dag in on_cluster["dags"].items():
         assert (dag["runs"], dag["catchup"]) == (1, False), dag_id
 
 
@@ -112,7 +123,7 @@ def test_a_dag_file_names_no_use_case():
 
 
 def write_use_cases(root: Path, count: int) -> str:
-    template = REPOSITORY / "include" / "gyre" / "templates" / "use_case"
+    template = REPOSITORY / "include" / "gyre" / "templates" / "facts"
     for number in range(count):
         folder = root / "use_cases" / f"copy_{number:02d}"
         folder.mkdir(parents=True)

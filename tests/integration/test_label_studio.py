@@ -344,8 +344,15 @@ def test_rotated_keys_of_the_object_store_are_brought_up_to_date(studio, project
     bucket = urlsplit(settings().lake_uri).netloc
     store = connection(LAKE_CONNECTION)
     studio.link_files(project, bucket, store, 5)
-    with pytest.raises(LabelStudioUnreachable, match=r"link bucket '.*' .*are keys and endpoint_url of 'gyre_lake' right\?"):
+    with pytest.raises(LabelStudioRefused, match=r"refuses to link bucket '.*AWS credentials.*Fix: give connection 'gyre_lake' keys that may list"):
         studio.link_files(project, bucket, replace(store, password="wrong"), 5)
     studio.link_files(project, bucket, store, 6)
     [kept] = studio.server.sdk.import_storage.s3.list(project=project)
     assert kept.presign_ttl == 6
+
+
+def test_a_store_that_does_not_answer_is_told_from_one_with_other_keys(studio, project):
+    store = connection(LAKE_CONNECTION)
+    nowhere = replace(store, extra={**store.extra, "endpoint_url": "http://127.0.0.1:9"})
+    with pytest.raises(LabelStudioUnreachable, match=r"link bucket '.*' .*are keys and endpoint_url of 'gyre_lake' right\?"):
+        studio.link_files(project, urlsplit(settings().lake_uri).netloc, nowhere, 5)

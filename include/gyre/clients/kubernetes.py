@@ -72,7 +72,7 @@ class Cluster:
         """Have an object be as written, whether it was there or not (server-side apply); give it as the cluster has it."""
         path = f"{self._path(manifest['kind'])}/{manifest['metadata']['name']}"
         query = [("fieldManager", OWNER), ("force", "true")]
-        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml"))
+        return dict(self._ask("PATCH", path, manifest, query, "application/apply-patch+yaml") or {})
 
     def create(self, manifest: Manifest) -> bool:
         """Make an object, unless one of its kind and name is there; tell whether it was made."""
@@ -82,10 +82,10 @@ class Cluster:
         """Read an object; None if there is none of that name."""
         return self._ask("GET", f"{self._path(kind)}/{name}", but=404)
 
-    def find(self, kind: str, labels: Mapping[str, str] | None = None, fields: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Read every object of a kind that bears these labels (and fields)."""
+    def find(self, kind: str, labels: Mapping[str, str | None] | None = None, fields: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Read every object of a kind that bears these labels (and fields); one whose value is None may have any."""
         chosen = {"labelSelector": labels, "fieldSelector": fields}
-        query = [(name, ",".join(f"{key}={value}" for key, value in given.items())) for name, given in chosen.items() if given]
+        query = [(name, ",".join(key if value is None else f"{key}={value}" for key, value in given.items())) for name, given in chosen.items() if given]
         return list((self._ask("GET", self._path(kind), query=query) or {"items": []})["items"])
 
     def patch(self, kind: str, name: str, change: Manifest) -> Manifest | None:
@@ -123,7 +123,7 @@ class Cluster:
             if error.status in (400, 404):  # no such pod, or its container has not started
                 return None
             raise self._refusal(method, path, error) from error
-        return bytes(answer[0].data).decode(errors="replace")
+        return bytes(answer.data).decode(errors="replace")
 
     def _ask(
         self,
@@ -150,7 +150,7 @@ class Cluster:
             if error.status == but:
                 return None
             raise self._refusal(method, path, error) from error
-        return dict(json.loads(answer[0].data))
+        return dict(json.loads(answer.data))
 
     def _refusal(self, method: str, path: str, error: Any) -> ClusterRefused:
         try:

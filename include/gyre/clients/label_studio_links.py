@@ -26,8 +26,9 @@ def link(server: Server, project: int, bucket: str, store: Connection, minutes: 
         minutes: How long a link works.
 
     Raises:
-        LabelStudioRefused: If the store is no S3, or there is no such bucket.
-        LabelStudioUnreachable: If Label Studio cannot reach the store now, or not with these keys: it does not tell them apart.
+        LabelStudioRefused: If the store is no S3, there is no such bucket, or its keys are wrong.
+        LabelStudioUnreachable: If Label Studio cannot reach the store now. If it does not trust the store's domain (its S3_TRUSTED_STORAGE_DOMAINS),
+            also for a wrong bucket or key: it then does not tell them apart.
     """
     if store.conn_type != "aws":
         raise LabelStudioRefused(
@@ -52,7 +53,9 @@ def link(server: Server, project: int, bucket: str, store: Connection, minutes: 
             server.ask(what, lambda sdk: sdk.import_storage.s3.update(mine[0], project=project, **settings), again=False)
         else:
             server.ask(what, lambda sdk: sdk.import_storage.s3.create(project=project, **settings), again=False)
-    except LabelStudioUnreachable as error:  # it says no more than 'Debugging info is not available for s3 endpoints', whatever is wrong with them
+    except LabelStudioRefused as error:
+        raise LabelStudioRefused(f"{error}. Fix: give connection '{store.conn_id}' keys that may list bucket '{bucket}'.") from error
+    except LabelStudioUnreachable as error:  # of a domain it does not trust it says no more than 'Debugging info is not available for s3 endpoints'
         raise LabelStudioUnreachable(f"{error} If it is the bucket that cannot be reached: are keys and endpoint_url of '{store.conn_id}' right?") from error
 
 

@@ -1,8 +1,8 @@
 """How a job is asked and how it answers, the same for a subprocess and a pod.
 
 A request is a JSON file in the object store; the result is a JSON file beside it, written last. No result file means that the job
-failed, whatever its exit code says. An error that a person must mend (a GyreError) is written beside it too, as `error.json`, so that
-the one who started the job can tell it from a machine's failure and need not try again; so is one that time may mend, which is tried again.
+failed, whatever its exit code says. Why it gave up is written beside it too, as `error.json`, so that the one who started the job can tell
+what a person must mend, and need not try again, from what time may mend. A job that was killed leaves neither.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ import argparse
 import gc
 import importlib
 import logging
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-from gyre.clients.object_store import lake_objects
-from gyre.errors import GyreError, LabelStudioUnreachable
+from gyre import code_bundle
+from gyre.clients.object_store import Objects, lake_objects
+from gyre.errors import GyreError
+from gyre.jobs.failure import FailureClass, classify_error, last_lines
 from gyre.settings import settings
 from gyre.specs.loading import make_importable
 from gyre.specs.requests import Message, Request, Result
@@ -32,13 +37,13 @@ class JobError(Message):
 
     Attributes:
         kind: Class of the error.
-        message: Its text, for the person who has to mend it.
-        retry: Whether trying again may help.
+        message: Its text, for the person who has to mend it; of an error nobody foresaw, the traceback's last lines.
+        failure: What class of failure it is; it says whether trying again may help.
     """
 
     kind: str
     message: str
-    retry: bool
+    failure: FailureClass
 
 
 def folder_of(use_case: str, job_id: str) -> str:
@@ -68,17 +73,38 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
     parser.add_argument("--request", required=True, help="URI of the request file")
     uri = parser.parse_args().request
     objects = lake_objects(uri)
-    request = request_type.model_validate_json(objects.read(uri))
     began = time.monotonic()
     try:
+        request = request_type.model_validate_json(objects.read(uri))
+        if request.code:
+            _use_code(objects, request.code)
         result = work(request)
-    except (GyreError, LabelStudioUnreachable) as error:
-        told = JobError(kind=type(error).__name__, message=str(error), retry=not isinstance(error, GyreError))
-        objects.write(error_uri(uri), told.model_dump_json().encode())
-        log.error("%s", error)  # noqa: TRY400 - its text is for the person who mends it; a traceback would hide it
-        raise SystemExit(2) from error
+    except Exception as error:  # noqa: BLE001 - whatever it was, the one who asked is told
+        _give_up(objects, uri, error)
     objects.write(result_uri(uri), result.model_dump_json(indent=1).encode())
     log.info("Done in %.1f s.", time.monotonic() - began)
+
+
+def _use_code(objects: Objects, uri: str) -> None:
+    """Run the use case's code as the one who asked has it."""
+    folder = Path(tempfile.mkdtemp(prefix="gyre-code-")) / "use_cases"
+    code_bundle.unpack(objects.read(uri), folder)
+    os.environ["GYRE_USE_CASES"] = str(folder)
+    make_importable()
+
+
+def _give_up(objects: Objects, uri: str, error: Exception) -> NoReturn:
+    """Leave word of why, in the log and for the one who asked."""
+    failure = classify_error(error)
+    if isinstance(error, GyreError) or type(error).__module__.startswith("gyre."):
+        message = str(error)
+        log.error("%s", error)  # its text is for the person who mends it; a traceback would hide it
+    else:
+        message = last_lines(error)
+        log.error("%s: %s", type(error).__name__, error, exc_info=error)
+    told = JobError(kind=type(error).__name__, message=message, failure=failure)
+    objects.write(error_uri(uri), told.model_dump_json().encode())
+    raise SystemExit(2) from error
 
 
 def load(entry_point: str) -> Any:

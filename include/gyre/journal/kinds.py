@@ -16,7 +16,7 @@ class Kind(StrEnum):
     RETRAIN_REQUESTED = "retrain_requested"  # - rule and night; body: reason, statistic, value, threshold, window, version
     TRAINING_STARTED = "training_started"  # - training id; body: reason, dataset, parameters, request
     TRAINING_FINISHED = "training_finished"  # - training id; body: version, run_id, metrics, dataset, data ends
-    TRAINING_FAILED = "training_failed"  # - training id and try; body: error
+    JOB_ENDED = "job_ended"  # - pod, or job id and try; body: job, failure class, why, advice, seconds, gpu_seconds
     EVALUATED = "evaluated"  # - evaluation id; body: version, champion, gates, passed, comparison
     PROMOTION_INTENDED = "promotion_intended"  # - promotion id; body: version, previous, bento, forced
     PROMOTION_ROUTED = "promotion_routed"  # - promotion id; body: endpoint
@@ -24,3 +24,4 @@ class Kind(StrEnum):
     PROMOTION_UNDONE = "promotion_undone"  # - promotion id; body: version, reason
     MONITORED = "monitored"  # - version and night; body: verdict, statistics, rules, report
     RECONCILED = "reconciled"  # - run id; body: found, done, for a person
+    POD_ORPHANED = "pod_orphaned"  # - pod's uid; body: pod, owner, dag_id, run_id, task_id, state, created

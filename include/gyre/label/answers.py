@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gyre.errors import InvalidUseCase
+from gyre.label.overlap import Results, alike
 from gyre.label.questions import plain
 from gyre.specs import People, UseCase
 
@@ -26,7 +27,7 @@ class Answers:
     people: People
     read: Read | None = None
 
-    def label(self, results: Sequence[Mapping[str, Any]]) -> str | None:
+    def label(self, results: Results) -> str | None:
         """Give the label that one person's answer means, as JSON (to compare it with others'); None if it is no answer.
 
         Raises:
@@ -34,6 +35,10 @@ class Answers:
         """
         value = self.read([dict(each) for each in results]) if self.read else self._chosen(results)
         return None if value is None else json.dumps(self.typed(value), default=plain)
+
+    def alike(self, one: Results, other: Results) -> bool:
+        """Tell whether two people's regions are the same thing, whatever their exact bounds; never so where answers are no regions."""
+        return self.people.overlap is not None and alike(one, other, self.people.overlap)
 
     def typed(self, value: Any) -> Any:
         """Make a label of the type that all labels of the use case have.
@@ -59,7 +64,7 @@ class Answers:
             return pl.Int64
         return pl.Float64 if values and all(isinstance(value, int | float) for value in values) else pl.String
 
-    def _chosen(self, results: Sequence[Mapping[str, Any]]) -> Any:
+    def _chosen(self, results: Results) -> Any:
         picked = [choice for each in results if each.get("type") == "choices" for choice in each["value"]["choices"]]
         if not picked:
             return None

@@ -10,6 +10,7 @@ from typing import Literal
 
 from gyre.clients.label_studio_records import Annotation
 from gyre.label.answers import Answers
+from gyre.label.overlap import Results
 
 State = Literal["waiting", "agreed", "disputed"]
 
@@ -21,12 +22,14 @@ class Opinion:
     Attributes:
         label: What it means to the model, JSON.
         at: When they last changed it.
+        agrees_with: Label of the first opinion on the task that it agrees with; its own if there is none.
     """
 
     annotation: int
     annotator: str
     label: str
     at: datetime
+    agrees_with: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Verdict:
     @property
     def supporters(self) -> list[Opinion]:
         """The opinions that say what was agreed."""
-        return [opinion for opinion in self.opinions if opinion.label == self.label]
+        return [opinion for opinion in self.opinions if opinion.agrees_with == self.label]
 
 
 def opinions_of(annotations: Iterable[Annotation], answers: Answers) -> tuple[Opinion, ...]:
@@ -55,13 +58,20 @@ def opinions_of(annotations: Iterable[Annotation], answers: Answers) -> tuple[Op
         annotations: In the order in which they were given.
         answers: Says what they mean.
     """
-    by_person: dict[str, Opinion] = {}
+    by_person: dict[str, tuple[Annotation, str]] = {}
     for each in sorted(annotations, key=lambda annotation: annotation.updated_at):
         label = None if each.skipped else answers.label(each.results)
         if label is not None:
-            by_person[each.annotator] = Opinion(each.id, each.annotator, label, each.updated_at)
+            by_person[each.annotator] = each, label
     first = {each.annotator: each.created_at for each in sorted(annotations, key=lambda a: a.created_at, reverse=True)}
-    return tuple(sorted(by_person.values(), key=lambda opinion: (first[opinion.annotator], opinion.annotation)))
+    given = sorted(by_person.values(), key=lambda answer: (first[answer[0].annotator], answer[0].id))
+    said: dict[str, Results] = {}  # label -> results of the first who gave it and agreed with nobody
+    opinions = []
+    for each, label in given:
+        agrees_with = label if label in said else next((other for other, results in said.items() if answers.alike(results, each.results)), label)
+        said.setdefault(agrees_with, each.results)
+        opinions.append(Opinion(each.id, each.annotator, label, each.updated_at, agrees_with))
+    return tuple(opinions)
 
 
 def verdict(opinions: Sequence[Opinion], annotators: int) -> Verdict:
@@ -71,7 +81,7 @@ def verdict(opinions: Sequence[Opinion], annotators: int) -> Verdict:
         opinions: Those that count.
         annotators: Opinions that each task needs.
     """
-    counted = Counter(opinion.label for opinion in opinions).most_common(1)
+    counted = Counter(opinion.agrees_with for opinion in opinions).most_common(1)
     if len(opinions) < annotators or not counted:
         return Verdict("waiting", None, tuple(opinions))
     label, votes = counted[0]

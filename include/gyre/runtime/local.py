@@ -6,18 +6,29 @@ may die at any moment: the job goes on, and the next try of the task finds the l
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from gyre.clients.object_store import Objects
 from gyre.errors import EnvironmentNotBuilt
+from gyre.jobs.failure import Ending, FailureClass
+from gyre.journal import Journal, Kind
 from gyre.locks import take
+from gyre.run import Run
 from gyre.settings import Settings
+from gyre.specs import Resources, UseCase
+from gyre.specs.requests import Request
+
+log = logging.getLogger("gyre.runtime")
 
 POLL_S = 0.1
 KILL_AFTER_S = 10
@@ -95,6 +106,56 @@ class LocalJob:
             time.sleep(POLL_S)
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+
+
+@dataclass
+class LocalRunner:
+    """Runs one job of a task as a process of this machine.
+
+    Attributes:
+        timeout: Longest time the job may run; here it is Airflow that ends it then.
+    """
+
+    settings: Settings
+    use_case: UseCase
+    run: Run
+    journal: Journal
+    objects: Objects
+    resources: Resources
+    timeout: timedelta
+    _job: LocalJob | None = field(default=None, init=False)
+
+    def prepare(self, request: Request) -> Request:
+        """Nothing is needed: the job reads the use case's code where this process does."""
+        return request
+
+    def start(self, request: Request, uri: str, connections: Mapping[str, str], context: Any) -> Ending:  # noqa: ARG002 - runners are started alike
+        """Start the job, or find the one that an earlier try started, and follow its log to the end."""
+        self._job = job = LocalJob(self.settings.home / "jobs" / request.use_case / request.job_id)
+        if job.running():
+            log.info("This job runs since an earlier try of the task; following it. Its log from the beginning:")
+        else:
+            environment = job_environment(os.environ, connections, self.resources.cpu)
+            job.start(command(self.settings, request.environment, request.job, uri), environment)
+        for line in job.follow():
+            log.info(line)
+        return Ending(FailureClass.INFRASTRUCTURE, "it was killed, or it failed as the log above says")
+
+    def resume(self, request: Request, uri: str, context: Any, event: dict[str, Any]) -> Ending:  # noqa: ARG002
+        """Take what there is: the task was waiting for a pod when it was told to run jobs on this machine."""
+        return Ending(FailureClass.INFRASTRUCTURE, "it ran as a pod, and GYRE_RUNTIME is 'local' now")
+
+    def account(self, request: Request, ended: Ending | None) -> None:
+        """Note in the journal how a job failed."""
+        if ended is not None:
+            body = {"job": request.job, "job_id": request.job_id, "owner": self.use_case.owner, "failure": ended.failure.value, "why": ended.why}
+            told = body | {"advice": ended.failure.advice, "gpu_seconds": 0.0}
+            self.journal.add(request.use_case, Kind.JOB_ENDED, f"{request.job_id}/{self.run.try_number}", told)
+
+    def kill(self) -> None:
+        """End the job."""
+        if self._job:
+            self._job.kill()
 
 
 def command(settings: Settings, environment: str, job: str, request: str) -> list[str]:

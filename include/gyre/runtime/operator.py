@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import cached_property
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import Any, NoReturn
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from gyre.clients.object_store import LAKE_CONNECTION, Objects, lake_objects
 from gyre.connections import connection, variable_of
-from gyre.errors import GyreError, JobFailed, NothingToDo, StackError
+from gyre.errors import GyreError, JobFailed, NothingToDo, StackError, did_you_mean
 from gyre.jobs.contract import JobError, error_uri, folder_of, request_uri, result_uri
+from gyre.jobs.failure import Ending, FailureClass
 from gyre.journal import Journal
 from gyre.run import Run
 from gyre.runtime.connections import journal, use_airflow_connections
-from gyre.runtime.local import LocalJob, command, job_environment
+from gyre.runtime.kubernetes import TRIES, PodRunner, QuotaFull
+from gyre.runtime.local import LocalRunner
 from gyre.settings import settings
-from gyre.specs import UseCase
+from gyre.specs import Resources, UseCase
 from gyre.specs.requests import Request
 
 Ask = Callable[[UseCase, Run, Journal, Any], Request]
 Note = Callable[[UseCase, Run, Journal, Any, Any], Any]
+
+RUNNERS: dict[str, type[LocalRunner] | type[PodRunner]] = {"local": LocalRunner, "kubernetes": PodRunner}
+ASK_QUOTA_AGAIN = timedelta(seconds=30)
 
 
 class JobOperator(BaseOperator):
@@ -37,6 +41,8 @@ class JobOperator(BaseOperator):
         note: `(use_case, run, journal, request, result) -> small JSON`; writes the journal. May run twice for one result. The asset
             events of the task's outlets carry what it returns.
         given: What earlier tasks returned.
+        job_resources: What the job asks for; the use case's own (`UseCase.resources`) if none are given.
+        timeout: Longest time the job may run. On a cluster it counts from when its pod has a node: waiting is no failure.
     """
 
     template_fields: Sequence[str] = ("given",)
@@ -50,29 +56,43 @@ class JobOperator(BaseOperator):
         result_type: type[Any],
         note: Note | None = None,
         given: Any = None,
-        cpu: float = 1,
+        job_resources: Resources | None = None,
         timeout: timedelta = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
-        super().__init__(execution_timeout=timeout, **kwargs)
+        on_cluster = settings().runtime == "kubernetes"
+        super().__init__(execution_timeout=None if on_cluster else timeout, **kwargs)
+        if on_cluster:
+            self.retries = max(self.retries or 0, TRIES - 1)
         self.use_case = use_case
         self.ask = ask
         self.result_type = result_type
         self.note = note
         self.given = given
-        self.cpu = cpu
-        self._job: LocalJob | None = None
+        self.job_resources = job_resources or use_case.resources
+        self.timeout = timeout
+        self._runner: LocalRunner | PodRunner | None = None
 
     def execute(self, context: Context) -> Any:
         """Run the job, or take up one that an earlier try of this task left running or finished."""
+        return self._carry_out(context, self._begin)
+
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on when the job's pod has ended (the provider's name for it)."""
+        return self._carry_out(context, partial(self._go_on, event=event))
+
+    def _carry_out(self, context: Context, step: Callable[[Run, Journal, Context], Any]) -> Any:
+        """Say in Airflow's exceptions what a step says in ours."""
         use_airflow_connections()
         run = run_of(context, self._objects, self.use_case.name)
-        book = journal()
         try:
-            handed_on = self._execute(run, book)
+            handed_on = step(run, journal(), context)
         except NothingToDo as reason:
             self.log.info("Nothing to do: %s", reason)
             raise AirflowSkipException(str(reason)) from reason
+        except QuotaFull as full:
+            self.log.info("Waiting, which costs no try: the namespace's quota has no room (%s).", full)
+            raise AirflowRescheduleException(datetime.now(UTC) + ASK_QUOTA_AGAIN) from full  # type: ignore[no-untyped-call]
         except JobFailed as error:
             raise AirflowException(str(error)) from error
         except GyreError as error:
@@ -81,12 +101,27 @@ class JobOperator(BaseOperator):
             context["outlet_events"][asset].extra = handed_on  # what happened is told on Airflow's asset pages too
         return handed_on
 
-    def _execute(self, run: Run, book: Journal) -> Any:
+    def _begin(self, run: Run, book: Journal, context: Context) -> Any:
         request = self.ask(self.use_case, run, book, self.given)
-        uri = request_uri(request)
-        if not self._objects.exists(result_uri(uri)):
-            self._run(request, uri)
-        result = self._result(uri)
+        uri, runner = request_uri(request), self._run_with(run, book)
+        if self._objects.exists(result_uri(uri)):
+            return self._finish(run, book, request, None)
+        request = runner.prepare(request)
+        self._objects.write(uri, request.model_dump_json(indent=1).encode())
+        self._objects.delete(error_uri(uri))
+        self.log.info("Job %s in environment '%s'; request %s", request.job, request.environment, uri)
+        ids = sorted({*request.connections, *([] if settings().lake_uri.startswith("file://") else [LAKE_CONNECTION])})
+        handed_over = {variable_of(conn_id): connection(conn_id).to_json() for conn_id in ids}
+        return self._finish(run, book, request, runner.start(request, uri, handed_over, context))
+
+    def _go_on(self, run: Run, book: Journal, context: Context, event: dict[str, Any]) -> Any:
+        asked: type[Request] = self.ask.__globals__[self.ask.__annotations__["return"]]
+        request = asked.model_validate_json(self._objects.read(f"{folder_of(self.use_case.name, run.job_id)}/request.json"))
+        return self._finish(run, book, request, self._run_with(run, book).resume(request, request_uri(request), context, event))
+
+    def _finish(self, run: Run, book: Journal, request: Request, ended: Ending | None) -> Any:
+        """Take the result, if there is one, and note it."""
+        result = self._result(request, ended)
         try:
             handed_on = self.note(self.use_case, run, book, request, result) if self.note else result.model_dump(mode="json")
         except (GyreError, NothingToDo):
@@ -99,49 +134,64 @@ class JobOperator(BaseOperator):
         """Mark the work as finished for good: clearing the task after this asks for new work."""
         self._objects.write(_taken_uri(self.use_case.name, run.name, run.attempt), b"{}")
 
-    def _run(self, request: Request, uri: str) -> None:
-        """Start the job, or find the one that an earlier try started, and follow its log to the end."""
-        here = settings()
-        if here.runtime != "local":
-            raise StackError(f"GYRE_RUNTIME is '{here.runtime}', and jobs can only be run as local processes so far. Fix: GYRE_RUNTIME=local.")
-        self._job = job = LocalJob(here.home / "jobs" / request.use_case / request.job_id)
-        if job.running():
-            self.log.info("This job runs since an earlier try of the task; following it. Its log from the beginning:")
-        else:
-            self._objects.write(uri, request.model_dump_json(indent=1).encode())
-            self._objects.delete(error_uri(uri))
-            ids = sorted({*request.connections, *([] if here.lake_uri.startswith("file://") else [LAKE_CONNECTION])})
-            handed_over = {variable_of(conn_id): connection(conn_id).to_json() for conn_id in ids}
-            job.start(command(here, request.environment, request.job, uri), job_environment(os.environ, handed_over, self.cpu))
-            self.log.info("Job %s in environment '%s'; request %s", request.job, request.environment, uri)
-        for line in job.follow():
-            self.log.info(line)
+    def _result(self, request: Request, ended: Ending | None) -> Any:
+        """Read the result file, and note in the journal what the job used and how it failed.
 
-    def _result(self, uri: str) -> Any:
-        """Read the result file.
+        Args:
+            request: What was asked.
+            ended: How its process ended, as seen from outside; None if an earlier try saw that.
 
         Raises:
             AirflowFailException: If the job gave up for a reason that trying again does not mend.
-            JobFailed: If it ended in any other way without a result.
+            JobFailed: If it may be tried again.
         """
+        uri = request_uri(request)
+        written = self._read(result_uri(uri))
+        if written is None:
+            self._fail(request, uri, ended)
+        result = self.result_type.model_validate_json(written)
+        if self._runner and ended:
+            self._runner.account(request, None)
+        return result
+
+    def _fail(self, request: Request, uri: str, ended: Ending | None) -> NoReturn:
+        written = self._read(error_uri(uri))
+        if written is None:
+            ended = ended or Ending(FailureClass.INFRASTRUCTURE, "nothing is known of its process")
+            message = f"The job ended without its result {result_uri(uri)}: {ended.why}."
+        else:
+            told = JobError.model_validate_json(written)
+            ended, message = Ending(told.failure, told.message), told.message
+        if self._runner:
+            self._runner.account(request, ended)
+        advice = ended.failure.advice if not ended.final else FailureClass.MEMORY.advice
+        self.log.error("Failure class '%s'. %s", ended.failure, advice)
+        if ended.failure.retry and not ended.final:
+            raise JobFailed(message)
+        raise AirflowFailException(message)
+
+    def _read(self, uri: str) -> bytes | None:
         try:
-            return self.result_type.model_validate_json(self._objects.read(result_uri(uri)))
+            return self._objects.read(uri)
         except FileNotFoundError:
-            pass
-        try:
-            error = JobError.model_validate_json(self._objects.read(error_uri(uri)))
-        except FileNotFoundError as missing:
-            raise JobFailed(
-                f"The job ended without its result {result_uri(uri)}: it was killed, or it failed as the log above says. It may be run again."
-            ) from missing
-        if error.retry:
-            raise JobFailed(error.message)
-        raise AirflowFailException(error.message)
+            return None
+
+    def _run_with(self, run: Run, book: Journal) -> LocalRunner | PodRunner:
+        """Choose how the job runs: the one place where a laptop and a cluster differ.
+
+        Raises:
+            StackError: If the settings name no such way.
+        """
+        here = settings()
+        if here.runtime not in RUNNERS:
+            raise StackError(f"GYRE_RUNTIME is '{here.runtime}'.{did_you_mean(here.runtime, RUNNERS)}")
+        self._runner = RUNNERS[here.runtime](here, self.use_case, run, book, self._objects, self.job_resources, self.timeout)
+        return self._runner
 
     def on_kill(self) -> None:
         """End the job when the task is marked failed, cleared, or runs out of time."""
-        if self._job:
-            self._job.kill()
+        if self._runner:
+            self._runner.kill()
 
     @cached_property
     def _objects(self) -> Objects:

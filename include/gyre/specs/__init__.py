@@ -6,6 +6,7 @@ from gyre.specs.labels import Facts, People
 from gyre.specs.loading import load_use_case, load_use_cases
 from gyre.specs.monitoring import Monitoring, Rule
 from gyre.specs.requests import Check, DatasetVersion, Gate, IntervalRequest, Request, Result
+from gyre.specs.resources import Placement, Resources, Toleration
 from gyre.specs.sources import Objects, Source, Table, Topic
 from gyre.specs.templates import (
     AudioClassification,
@@ -16,7 +17,7 @@ from gyre.specs.templates import (
     TextClassification,
     Transcription,
 )
-from gyre.specs.use_case import Features, Promotion, Resources, Schedule, Serving, Training, UseCase
+from gyre.specs.use_case import Features, Promotion, Schedule, Serving, Training, UseCase
 
 __all__ = [
     "AudioClassification",
@@ -36,6 +37,7 @@ __all__ = [
     "NamedEntities",
     "Objects",
     "People",
+    "Placement",
     "Promotion",
     "Request",
     "Resources",
@@ -47,6 +49,7 @@ __all__ = [
     "Spec",
     "Table",
     "TextClassification",
+    "Toleration",
     "Topic",
     "Training",
     "Transcription",

@@ -108,5 +108,10 @@ class People(Spec):
         """Entry point that makes a label of what a person answered; None where the choice is the answer."""
         return getattr(self.template, "label", None)
 
+    @property
+    def overlap(self) -> float | None:
+        """From which overlap on two people's regions are the same; None where answers are no regions."""
+        return getattr(self.template, "overlap", None)
+
 
 Labels = Annotated[Facts | People, Field(discriminator="kind")]

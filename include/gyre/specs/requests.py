@@ -26,6 +26,7 @@ class Request(Message):
         environment: Where to run it.
         connections: Ids of the connections it needs; never credentials.
         dag_id, run_id, try_number: Who asked, for tags that lead back.
+        code: URI of the use case's code, for a job on another machine than the one that asked; None: it is where this process finds it.
     """
 
     job: str
@@ -36,6 +37,7 @@ class Request(Message):
     dag_id: str = ""
     run_id: str = ""
     try_number: int = 1
+    code: str | None = None
 
 
 class Result(Message):

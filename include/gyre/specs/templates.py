@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from gyre.specs.base import EntryPoint, Spec
 
 Names = Annotated[list[str], Field(min_length=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class ImageClassification(Spec):
@@ -43,12 +44,14 @@ class BoundingBoxes(Spec):
         image: Column that holds the address of each picture.
         labels: What a rectangle may be.
         label: `(results: list[dict]) -> label`: what one person's regions (Label Studio's JSON) mean to the model; None for no answer.
+        overlap: Intersection over union from which two people's rectangles of one name are the same. They agree if all are, or if the labels are equal.
     """
 
     kind: Literal["bounding_boxes"] = "bounding_boxes"
     image: str
     labels: Names
     label: EntryPoint
+    overlap: Share = 0.5
 
     @property
     def shown(self) -> dict[str, str]:
@@ -57,7 +60,8 @@ class BoundingBoxes(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, '<Image name="image" value="$image" zoom="true"/>', _labels("RectangleLabels", "image", self.labels))
+        boxes = _labels("RectangleLabels", "image", self.labels, ' canRotate="false"')
+        return _view(header, '<Image name="image" value="$image" zoom="true"/>', boxes)
 
 
 class TextClassification(Spec):
@@ -92,12 +96,14 @@ class NamedEntities(Spec):
         labels: What a stretch may be.
         label: As in `BoundingBoxes`.
         linked: Whether the column holds addresses of text files.
+        overlap: As in `BoundingBoxes`, of stretches.
     """
 
     kind: Literal["named_entities"] = "named_entities"
     text: str
     labels: Names
     label: EntryPoint
+    overlap: Share = 0.5
     linked: bool = False
 
     @property
@@ -241,6 +247,6 @@ def _choices(about: str, choices: list[str]) -> str:
     return f'<Choices name="answer" toName="{escape(about)}" choice="single" required="true" showInline="true">{inside}</Choices>'
 
 
-def _labels(tag: str, about: str, labels: list[str]) -> str:
+def _labels(tag: str, about: str, labels: list[str], more: str = "") -> str:
     inside = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
-    return f'<{tag} name="answer" toName="{escape(about)}">{inside}</{tag}>'
+    return f'<{tag} name="answer" toName="{escape(about)}"{more}>{inside}</{tag}>'

@@ -13,6 +13,7 @@ from gyre.specs.base import EntryPoint, Name, Spec
 from gyre.specs.interval import Grid, parse_instant
 from gyre.specs.labels import Facts, Labels, People
 from gyre.specs.monitoring import Monitoring
+from gyre.specs.resources import Resources
 from gyre.specs.sources import Source
 
 Metric = Literal["log_loss", "auc", "pr_auc", "brier", "accuracy", "mae", "rmse"]
@@ -121,14 +122,6 @@ class Features(Spec):
         return self
 
 
-class Resources(Spec):
-    """What a job asks of the machine it runs on."""
-
-    cpu: float = Field(default=1, gt=0)
-    memory_mb: int = Field(default=2048, ge=128)
-    gpu: int = Field(default=0, ge=0)
-
-
 class Training(Spec):
     """How a challenger is made.
 
@@ -144,6 +137,8 @@ class Training(Spec):
         min_rows: Fewer labelled rows than this and training waits.
         every: Train again when the newest labels are this much younger than the champion's, or never for that reason.
         sweep: Safety schedule of the train DAG; normally labels or a retrain request start it.
+        resources: What the training asks for; the use case's other jobs ask for `UseCase.resources`.
+        timeout: Longest time it may run. Waiting for a GPU does not count.
         trusted_types: Types that skops may load from the model file, in addition to its own list.
     """
 
@@ -210,6 +205,7 @@ class UseCase(Spec):
         keys: Columns that together name an item.
         event_time: Column of the instant an item is about.
         private: Columns that never leave for the labelling system.
+        resources: What each of its jobs asks for, except the training.
     """
 
     name: Name
@@ -229,6 +225,7 @@ class UseCase(Spec):
     promotion: Promotion
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
+    resources: Resources = Resources()
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> UseCase:

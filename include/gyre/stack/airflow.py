@@ -50,7 +50,8 @@ def _options(stack: Stack) -> dict[str, dict[str, object]]:
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10},
         "logging": {
             "logging_level": "WARNING",
-            "namespace_levels": "task=INFO gyre=INFO use_cases=INFO",  # or what a task prints would be dropped too
+            # or a task's own log, and what it prints, would be dropped too
+            "namespace_levels": "task=INFO airflow.task=INFO airflow.providers.cncf.kubernetes=INFO gyre=INFO use_cases=INFO",
             "uvicorn_logging_level": "WARNING",
         },
     }

@@ -104,6 +104,14 @@ def _initialise(stack: Stack, data: Path, user: str | None) -> None:
     partial.rename(data)
 
 
+def _admit(data: Path) -> None:
+    """Say who may sign in: anybody with a password, from wherever the address it listens on is reached; the superuser from this machine."""
+    admitted = "host all postgres samehost scram-sha-256\nhost all postgres all reject\nhost all all all scram-sha-256\n"
+    file, owner = data / "pg_hba.conf", data.stat()
+    if write_private(file, admitted):
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
 def component(stack: Stack) -> Component:
     """The server."""
     data = stack.layout.home / "postgres" / "data"
@@ -121,6 +129,10 @@ def component(stack: Stack) -> Component:
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         # its own fast shutdown: the postmaster ends its children itself
         return Program((str(_binary("postgres")), "-D", str(data), *flags), data.parent, user=user, stop_signal="INT", stop_as_group=False)
+
+    def prepare() -> None:
+        _initialise(stack, data, user)
+        _admit(data)
 
     def problem(_: float) -> str | None:
         import psycopg
@@ -143,6 +155,6 @@ def component(stack: Stack) -> Component:
         program=program,
         problem=problem,
         ports=("postgres",),
-        prepare=lambda: _initialise(stack, data, user),
+        prepare=prepare,
         afterwards=databases,
     )

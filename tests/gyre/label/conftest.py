@@ -54,6 +54,15 @@ def answer(choice: str) -> list[dict[str, Any]]:
     return [{"from_name": "answer", "to_name": "text", "type": "choices", "value": {"choices": [choice]}}]
 
 
+def box(name: str, x: float, y: float, width: float, height: float) -> dict[str, Any]:
+    value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": [name]}
+    return {"from_name": "answer", "to_name": "image", "type": "rectanglelabels", "value": value}
+
+
+def stretch(name: str, start: int, end: int) -> dict[str, Any]:
+    return {"from_name": "answer", "to_name": "text", "type": "labels", "value": {"start": start, "end": end, "text": "...", "labels": [name]}}
+
+
 @dataclass
 class Desk:
     """Everything a test of people's labels needs, at hand."""

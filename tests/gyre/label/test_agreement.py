@@ -10,7 +10,8 @@ from gyre.clients.label_studio_records import Annotation
 from gyre.label.agreement import agreement, cohen, fleiss
 from gyre.label.answers import Answers
 from gyre.label.consensus import Opinion, opinions_of, verdict
-from tests.gyre.label.conftest import ANN, BEN, CAT, answer, use_case_with
+from gyre.specs import BoundingBoxes
+from tests.gyre.label.conftest import ANN, BEN, CAT, answer, box, use_case_with
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAN = "dan@x.org"
@@ -18,7 +19,7 @@ DAN = "dan@x.org"
 
 def opinions(**by: str) -> list[Opinion]:
     people = {"ann": ANN, "ben": BEN, "cat": CAT, "dan": DAN}
-    return [Opinion(n, people[name], label, NOON) for n, (name, label) in enumerate(by.items())]
+    return [Opinion(n, people[name], label, NOON, agrees_with=label) for n, (name, label) in enumerate(by.items())]
 
 
 def people(**spec):
@@ -101,3 +102,24 @@ def test_of_one_person_the_latest_answer_counts_and_a_skipped_or_empty_one_does_
     ]
     found = opinions_of(given, Answers(case, case.labels))
     assert [(o.annotation, o.annotator, o.label) for o in found] == [(3, ANN, '"no"'), (2, BEN, '"no"')]
+
+
+def read_boxes(results: list[dict]) -> str:
+    return ", ".join(str(each["value"]["x"]) for each in results)
+
+
+def test_people_agree_on_boxes_that_overlap_and_the_label_is_the_first_persons():
+    case = use_case_with(template=BoundingBoxes(image="text", labels=["cat"], label="use_cases.letters.code:boxes"), files="bucket", annotators=2)
+    answers = Answers(case, case.labels, read_boxes)
+    at = [NOON + timedelta(minutes=minute) for minute in range(3)]
+    given = [Annotation(n, who, [box("cat", x, 0, 10, 10)], at[n], at[n], False, None) for n, (who, x) in enumerate([(ANN, 1), (BEN, 40), (CAT, 42)])]
+    found = opinions_of(given, answers)
+    assert [(o.label, o.agrees_with) for o in found] == [('"1"', '"1"'), ('"40"', '"40"'), ('"42"', '"40"')]
+    came_to = verdict(found, annotators=2)
+    assert (came_to.state, came_to.label, [o.annotator for o in came_to.supporters]) == ("agreed", '"40"', [BEN, CAT])
+    assert agreement(people(), [(found[1:], None), (opinions(ben="y", cat="n"), None)]).kappa == pytest.approx(1 / 3)
+
+
+def test_kappa_of_ten_thousand_different_answers_takes_no_table():
+    answers = [(f"text {n}", f"text {n}" if n % 2 else "another") for n in range(10_000)]
+    assert cohen(answers) == pytest.approx(0.5, abs=0.001)

@@ -8,7 +8,7 @@ from gyre.errors import InvalidUseCase
 from gyre.settings import REPOSITORY, Settings
 from gyre.specs import load_use_case, load_use_cases
 
-TEMPLATE = REPOSITORY / "include" / "gyre" / "templates" / "use_case"
+TEMPLATE = REPOSITORY / "include" / "gyre" / "templates" / "facts"
 
 
 def write(root: Path, name: str, change: tuple[str, str] = ("", "")) -> Settings:
