@@ -37,6 +37,9 @@ PORT_OFFSETS = {
     "serving": 900,  # the first of 100 ports, one for each served model version
 }
 
+# Envoy on a cluster: its Deployment, ConfigMap and Service; the Service by which each single pod is found; where they show what they count
+ROUTER, ROUTER_VIEW, ROUTER_VIEW_PORT = "gyre-router", "gyre-router-view", 9902
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,7 +54,7 @@ class Settings:
 
     @property
     def runtime(self) -> str:
-        """How jobs are run: `local` (a subprocess) or `kubernetes` (a pod)."""
+        """How jobs run and versions are served: `local` (processes) or `kubernetes` (pods)."""
         return self.environ.get("GYRE_RUNTIME", "local")
 
     @property
@@ -95,13 +98,26 @@ class Settings:
         return self.environ.get("GYRE_KUBERNETES_NAMESPACE", "gyre")
 
     @property
+    def serving_ready_s(self) -> float:
+        """How long a served version may take to come up on a cluster (`GYRE_SERVING_READY_S`)."""
+        return self._number("GYRE_SERVING_READY_S", "300", "seconds", "300")
+
+    @property
+    def router_replicas(self) -> int:
+        """How many Envoys there are on a cluster (`GYRE_ROUTER_REPLICAS`)."""
+        return int(self._number("GYRE_ROUTER_REPLICAS", "2", "pods", "2"))
+
+    @property
     def keep_pods(self) -> timedelta:
         """How long a job's pod stays after it has ended, for a person to look at (`GYRE_KEEP_PODS_HOURS`)."""
-        given = self.environ.get("GYRE_KEEP_PODS_HOURS", "24")
+        return timedelta(hours=self._number("GYRE_KEEP_PODS_HOURS", "24", "hours", "24 or 0.5"))
+
+    def _number(self, variable: str, default: str, of: str, example: str) -> float:
+        given = self.environ.get(variable, default)
         try:
-            return timedelta(hours=float(given))
+            return float(given)
         except ValueError as error:
-            raise StackError(f"GYRE_KEEP_PODS_HOURS is '{given}', which is no number of hours. Fix: give one, such as 24 or 0.5.") from error
+            raise StackError(f"{variable} is '{given}', which is no number of {of}. Fix: give one, such as {example}.") from error
 
     @property
     def bind_address(self) -> str:

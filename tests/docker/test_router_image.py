@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gyre.clients.envoy_config import bootstrap, discovery, route_table
 from gyre.errors import StackError
 from gyre.settings import Settings
-from gyre.stack import envoy, images
+from gyre.stack import images
 
 ENVIRON = {name: value for name, value in os.environ.items() if name.startswith("GYRE_IMAGE_")} | {"GYRE_IMAGE_TAG": "tests"}
 SETTINGS = Settings(ENVIRON)
@@ -79,7 +80,8 @@ print("end", process.wait(10))
 
 
 def test_envoy_answers_there_with_the_configuration_that_gyre_writes(engine: images.Engine, router: list[str]):
-    files = {"envoy": envoy.bootstrap("0.0.0.0", 28800, 28801, Path("/tmp"), "127.0.0.1"), "rds": envoy.ROUTES, "cds": envoy.CLUSTERS}  # noqa: S104
+    static = bootstrap("0.0.0.0", 28800, ("127.0.0.1", 28801), Path("/tmp"), ("0.0.0.0", 28802))  # noqa: S104
+    files = {"envoy": static, "rds": discovery("0", route_table({})), "cds": discovery("0", [])}
     done = engine.run("run", "--rm", "--interactive", *images.CONFINED, SETTINGS.image("router"), "python", "-c", START, told=json.dumps(files))
     said = [line for line in done.stdout.splitlines() if not line.startswith("{")]  # its access log
     assert said == ["status 200", "end 0"], done.stderr

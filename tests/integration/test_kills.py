@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from gyre.clients.object_store import Objects
@@ -116,7 +117,7 @@ def test_a_deployment_killed_between_envoy_and_the_aliases_is_finished(stack, ai
         os.kill(pid, signal.SIGSTOP)
     try:
         wait_for(lambda: stack.journal.last(labelled.name, Kind.PROMOTION_ROUTED), 90, "the route")
-        holder = wait_for(lambda: _holder_of(stack.settings.home / "serving" / f"{labelled.name}.lock"), 10, "the promoting task")
+        holder = wait_for(lambda: _holder_of(stack, f"{labelled.name}/deploy"), 10, "the promoting task")
         os.kill(holder, signal.SIGKILL)
         assert serving(stack.journal, labelled.name).champion is None
     finally:
@@ -128,14 +129,12 @@ def test_a_deployment_killed_between_envoy_and_the_aliases_is_finished(stack, ai
     assert _predict(stack, labelled.name).status_code == 200
 
 
-def _holder_of(lock: Path) -> int | None:
-    """Find the process that holds a lock on a file: the Airflow task that promotes."""
-    inode = lock.stat().st_ino
-    for line in Path("/proc/locks").read_text().splitlines():
-        parts = line.split()
-        if parts[1] == "FLOCK" and parts[5].endswith(f":{inode}"):
-            return int(parts[4])
-    return None
+def _holder_of(stack, lock: str) -> int | None:
+    """Find the process that holds one of the journal's locks: the Airflow task that promotes."""
+    query = "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND granted AND application_name LIKE %s"
+    with psycopg.connect(stack.journal.dsn) as connection:
+        row = connection.execute(query, (f"gyre %@% {lock}",)).fetchone()
+    return int(row[0].split()[1].partition("@")[0]) if row else None
 
 
 def _predict(stack, name: str) -> httpx.Response:

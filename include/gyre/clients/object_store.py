@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Store
 
 LAKE_CONNECTION = "gyre_lake"
+PIECE = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,20 @@ class Objects:
         store, path = self._open(uri)
         return bytes(store.get(path).bytes())
 
+    def download(self, uri: str, target: Path) -> str:
+        """Write an object to a file, piece by piece; give its SHA-256.
+
+        Raises:
+            FileNotFoundError: If there is none of that name.
+        """
+        store, path = self._open(uri)
+        seen = hashlib.sha256()
+        with target.open("wb") as file:
+            for piece in store.get(path).stream(min_chunk_size=PIECE):
+                seen.update(piece)
+                file.write(piece)
+        return seen.hexdigest()
+
     def write(self, uri: str, content: bytes | Path) -> None:
         """Write a whole object; a reader sees the old one or the new one, never a part."""
         store, path = self._open(uri)
@@ -131,6 +147,13 @@ class Objects:
             store.delete(path)
         except FileNotFoundError:
             return
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Give what a store raises when it does not answer, or says no; a later try may do."""
+    from obstore.exceptions import BaseError
+
+    return (BaseError, OSError)
 
 
 def _etag(item: Any) -> str:

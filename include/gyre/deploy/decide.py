@@ -6,11 +6,11 @@ import logging
 from typing import Any
 
 from gyre.clients.mlflow import MLFLOW_CONNECTION, Registry
+from gyre.deploy.kubernetes import KubernetesServing
 from gyre.deploy.local import LocalServing
-from gyre.deploy.lock import exclusive
 from gyre.deploy.promotion import Intent, Promotion, retire
 from gyre.deploy.serving import Place
-from gyre.errors import BadParameters, NothingToDo
+from gyre.errors import BadParameters, NothingToDo, PromotionFailed, StackError
 from gyre.journal import Journal, Kind
 from gyre.journal.questions import serving, unfinished_promotions
 from gyre.run import Run
@@ -20,7 +20,8 @@ from gyre.specs.deploy_messages import BentoFile, BentoRequest, BentoResult
 
 log = logging.getLogger("gyre.deploy")
 
-WAIT_S = 120
+LOCK = "deploy"  # a promotion and a reconciliation of one use case must not meet, on whichever machines
+WAIT_S = 600
 
 
 def ask(use_case: UseCase, run: Run, journal: Journal, given: Any) -> BentoRequest:  # noqa: ARG001 - every decision is called alike
@@ -59,11 +60,14 @@ def promote(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[s
         given: What `evaluate` and `build` handed on, in this order.
 
     Raises:
-        PromotionFailed: If it could not; what served before still does.
+        PromotionFailed: If it could not, or another is under way for too long; what served before still does.
     """
     evaluation, built = _evaluation(given[0]), given[1]
-    here = settings()
-    with exclusive(here.home, use_case.name, WAIT_S):
+    with journal.lock(use_case.name, LOCK, WAIT_S) as held:
+        if not held:
+            raise PromotionFailed(
+                f"Another promotion or reconciliation of '{use_case.name}' is under way for more than {WAIT_S:g} s. Fix: see its log, then try again."
+            )
         promotion_id = _id(journal, use_case, run)
         finished = journal.get(use_case.name, Kind.PROMOTION_FINISHED, promotion_id)
         if finished is not None:  # a try that was killed while it tidied up
@@ -76,8 +80,17 @@ def promote(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict[s
 
 
 def place() -> Place:
-    """Where versions are served here."""
-    return LocalServing(settings())
+    """Where versions are served here.
+
+    Raises:
+        StackError: If the setting names no such place.
+    """
+    here = settings()
+    if here.runtime == "kubernetes":
+        return KubernetesServing(here)
+    if here.runtime == "local":
+        return LocalServing(here)
+    raise StackError(f"GYRE_RUNTIME is '{here.runtime}': versions are served by local processes or on a cluster. Fix: GYRE_RUNTIME=local or kubernetes.")
 
 
 def _settle_others(journal: Journal, use_case: UseCase, promotion_id: str) -> None:

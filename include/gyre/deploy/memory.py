@@ -17,6 +17,9 @@ class MemoryPlace:
     instances: dict[int, Instance] = field(default_factory=dict)
     to: int | None = None
     broken: set[int] = field(default_factory=set)
+    ready_s: float = 1
+    poll_s: float = 0.01
+    lacking: str | None = None
 
     def start(self, use_case: UseCase, version: int, bento: BentoFile) -> Instance:  # noqa: ARG002
         """Have it run."""
@@ -36,6 +39,10 @@ class MemoryPlace:
     def why_dead(self, use_case: UseCase, version: int) -> str | None:  # noqa: ARG002
         """Tell whether it died."""
         return None if self.instances[version].alive else "it died"
+
+    def lack(self, use_case: UseCase, version: int) -> str | None:  # noqa: ARG002
+        """Tell what it was told."""
+        return self.lacking
 
     def last_words(self, use_case: UseCase, version: int) -> str:  # noqa: ARG002
         """Give nothing."""

@@ -28,8 +28,6 @@ from gyre.specs.use_case import UseCase
 
 log = logging.getLogger("gyre.deploy")
 
-READY_S = 120
-POLL_S = 0.1
 WAIVABLE = {"service_latency"}  # a person may force a slow version; never one that answers wrongly
 
 
@@ -114,16 +112,17 @@ class Promotion:
             PromotionFailed: If its process gives up, or takes too long.
         """
         began = time.monotonic()
-        endpoint = Endpoint(instance.url)
-        while not endpoint.is_ready():
-            dead = self.place.why_dead(self.use_case, instance.version)
+        endpoint, version = Endpoint(instance.url), instance.version
+        while not endpoint.is_ready() or self.place.lack(self.use_case, version):
+            dead = self.place.why_dead(self.use_case, version)
             if dead is not None:
-                raise PromotionFailed(f"Version {instance.version} does not come up: {dead}. {self.place.last_words(self.use_case, instance.version)}")
-            if time.monotonic() - began > READY_S:
-                words = self.place.last_words(self.use_case, instance.version)
-                raise PromotionFailed(f"Version {instance.version} was not ready at {instance.url} within {READY_S} s. {words}")
-            self.sleep(POLL_S)
-        log.info("Version %d is ready at %s after %.1f s.", instance.version, instance.url, time.monotonic() - began)
+                raise PromotionFailed(f"Version {version} does not come up: {dead}. {self.place.last_words(self.use_case, version)}")
+            if time.monotonic() - began > self.place.ready_s:
+                lack = f" ({lack})" if (lack := self.place.lack(self.use_case, version)) else ""
+                words = self.place.last_words(self.use_case, version)
+                raise PromotionFailed(f"Version {version} was not ready at {instance.url} within {self.place.ready_s:g} s{lack}. {words}")
+            self.sleep(self.place.poll_s)
+        log.info("Version %d is ready at %s after %.1f s.", version, instance.url, time.monotonic() - began)
 
     def finish(self) -> dict[str, Any]:
         """Do what is left after the route: aliases, the last entry, and retiring what nobody needs any more."""

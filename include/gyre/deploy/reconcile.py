@@ -8,15 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gyre.clients.mlflow import Registry
-from gyre.deploy.decide import place
-from gyre.deploy.lock import exclusive
+from gyre.deploy.decide import LOCK, place
 from gyre.deploy.promotion import Intent, Promotion, retire, set_aliases
 from gyre.deploy.serving import Place
 from gyre.errors import GyreError, NothingToDo
 from gyre.journal import Entry, Journal, Kind
 from gyre.journal.questions import serving, unfinished_promotions
 from gyre.run import Run
-from gyre.settings import settings
 from gyre.specs import UseCase
 
 log = logging.getLogger("gyre.deploy")
@@ -38,7 +36,9 @@ def reconcile(use_case: UseCase, run: Run, journal: Journal, given: Any) -> dict
     Raises:
         NothingToDo: If everything agrees, or a promotion is under way.
     """
-    with exclusive(settings().home, use_case.name, wait_s=0):
+    with journal.lock(use_case.name, LOCK, wait_s=0) as held:
+        if not held:
+            raise NothingToDo(f"a promotion of '{use_case.name}' is under way")
         found = Reconciliation(use_case, journal, place(), Registry.of()).carry_out()
     if not found.done and not found.person:
         raise NothingToDo("registry, router, processes and journal agree")

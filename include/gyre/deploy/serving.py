@@ -30,6 +30,14 @@ class Instance:
 class Place(Protocol):
     """What the deployment asks of the place. Every call may be repeated: it brings about a state, whatever was before."""
 
+    @property
+    def ready_s(self) -> float:
+        """How long a version may take from its start until it answers."""
+
+    @property
+    def poll_s(self) -> float:
+        """How often it may be asked meanwhile."""
+
     def start(self, use_case: UseCase, version: int, bento: BentoFile) -> Instance:
         """Have a version run from its Bento; does not wait until it is ready."""
 
@@ -41,6 +49,9 @@ class Place(Protocol):
 
     def why_dead(self, use_case: UseCase, version: int) -> str | None:
         """Say why a version cannot come up, if it has given up; None while it may still."""
+
+    def lack(self, use_case: UseCase, version: int) -> str | None:
+        """Say what a version that answers still lacks to take all requests; None if nothing."""
 
     def last_words(self, use_case: UseCase, version: int) -> str:
         """Give the end of what its process printed."""

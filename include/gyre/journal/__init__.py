@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_CONNECTION", "Entry", "Journal", "Kind"]
 
 JOURNAL_CONNECTION = "gyre_journal"
+# A machine that vanishes closes no connection: without this, the server would keep its lock for two hours.
+NOTICE_A_DEAD_MACHINE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,35 @@ class Journal:
             connection.execute(files("gyre.journal").joinpath("schema.sql").read_text())
 
     @contextmanager
-    def lock(self, use_case: str, name: str) -> Iterator[None]:
-        """Hold a lock that one process at a time can have, on any machine; wait for it. It goes with the process, however that ends."""
+    def lock(self, use_case: str, name: str, wait_s: float | None = None) -> Iterator[bool]:
+        """Hold a lock that one process at a time can have, on any machine. It goes with the process, however that ends.
+
+        Args:
+            use_case: Whose.
+            name: What it is about.
+            wait_s: How long to wait while another holds it; for ever when None.
+
+        Yields:
+            Whether it is held: always True when `wait_s` is None.
+        """
         import psycopg
 
-        with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 7103901))", (f"{use_case}/{name}",))
-            yield
+        key = f"{use_case}/{name}"
+        holder = f"gyre {os.getpid()}@{socket.gethostname()[:16]} {key}"  # for whoever asks pg_stat_activity
+        with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True, application_name=holder) as connection:
+            connection.execute(NOTICE_A_DEAD_MACHINE)
+            if wait_s is not None and wait_s <= 0:
+                row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 7103901))", (key,)).fetchone()
+                yield bool(row and row[0])
+                return
+            connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int((wait_s or 0) * 1000)}",))  # 0: no limit
+            try:
+                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 7103901))", (key,))
+            except psycopg.errors.LockNotAvailable:
+                held = False
+            else:
+                held = True
+            yield held
 
     def add(self, use_case: str, kind: Kind, key: str, body: Mapping[str, Any]) -> bool:
         """Add an entry, unless one of the same use case, kind and key is there; tell whether it was added."""

@@ -25,10 +25,15 @@ class MemoryJournal(Journal):
         """Do nothing: there are no tables."""
 
     @contextmanager
-    def lock(self, use_case: str, name: str) -> Iterator[None]:
-        """Hold a lock among the threads of this process."""
-        with self._locks.setdefault(f"{use_case}/{name}", Lock()):
-            yield
+    def lock(self, use_case: str, name: str, wait_s: float | None = None) -> Iterator[bool]:
+        """Hold a lock among the threads of this process; tells whether it is held."""
+        lock = self._locks.setdefault(f"{use_case}/{name}", Lock())
+        held = lock.acquire(timeout=-1 if wait_s is None else max(wait_s, 0)) if wait_s is None or wait_s > 0 else lock.acquire(blocking=False)
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()
 
     def add(self, use_case: str, kind: Kind, key: str, body: Mapping[str, Any]) -> bool:
         """Add an entry, unless one of the same use case, kind and key is there; tell whether it was added."""

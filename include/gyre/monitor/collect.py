@@ -1,19 +1,21 @@
 """Bring what serving processes wrote down into the table `predictions`, each line exactly once.
 
-The table itself says how far each file was read: the commit that adds rows carries the file's byte offset as an application transaction. Killed
-before the commit, nothing was added; killed after it, nothing is added again. A last line without its end waits for the next night.
+A log is a stream of bytes with a name: a file of this machine, or the segments that a pod uploaded (`gyre.segments`). The table itself says how far
+each was read: the commit that adds rows carries the log's offset as an application transaction. Killed before the commit, nothing was added; killed
+after it, nothing is added again. A last line without its end waits for the next night.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gyre.lake import PARTITION, Lake
 from gyre.monitor.rows import Aside, Line, frame_of
+from gyre.segments import segmented_logs
 from gyre.specs import UseCase
 from gyre.specs.monitor_messages import Collected
 
@@ -28,17 +30,49 @@ ASIDE = "predictions_aside"
 LINES_A_COMMIT = 50_000
 
 
+class Log(Protocol):
+    """What one serving process recorded."""
+
+    @property
+    def version(self) -> int:
+        """Of the model."""
+
+    @property
+    def name(self) -> str:
+        """Names it among the logs of its version."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def lines(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """Give the lines from a byte on, each with the byte it begins at; the last may lack its end."""
+
+
 @dataclass(frozen=True)
 class LogFile:
-    """One file of a serving process."""
+    """A file of a serving process of this machine."""
 
     version: int
     path: Path
 
     @property
-    def transaction(self) -> str:
-        """Name of the application transaction that holds its offset."""
-        return f"log/{self.version}/{self.path.name}"
+    def name(self) -> str:
+        """Its file's."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Its file's."""
+        return self.path.stat().st_size
+
+    def lines(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """Read from a byte on."""
+        with self.path.open("rb") as opened:
+            opened.seek(start)
+            for text in opened:
+                yield start, text
+                start += len(text)
 
 
 def collect(use_case: UseCase, lake: Lake, logs: Path) -> Collected:
@@ -47,7 +81,7 @@ def collect(use_case: UseCase, lake: Lake, logs: Path) -> Collected:
     Args:
         use_case: Whose.
         lake: Its part of the lake; `validated` gives the columns' types.
-        logs: `<prediction logs>/<use case>`, with a folder for each version.
+        logs: `<prediction logs>/<use case>` of this machine, with a folder for each version; what pods uploaded lies in the lake.
     """
     validated = lake.table("validated")
     if validated is None:
@@ -55,7 +89,7 @@ def collect(use_case: UseCase, lake: Lake, logs: Path) -> Collected:
     types = _types(validated, lake)
     predictions, aside = lake.table(PREDICTIONS), lake.table(ASIDE)
     total = Collected()
-    for lines, ends in _batches(_new_lines(log_files(logs), predictions)):
+    for lines, ends in _batches(_new_lines([*log_files(logs), *segmented_logs(lake.objects, lake.root)], predictions)):
         rows, unusable = frame_of(use_case, types, lines)
         # Two tables cannot be committed at once: this one goes first, and skips what its own transactions say it has.
         kept = [a for a in unusable if a.line.offset >= offset_of(aside, a.line.file)]
@@ -63,34 +97,37 @@ def collect(use_case: UseCase, lake: Lake, logs: Path) -> Collected:
         _append(lake, PREDICTIONS, rows, ends, partition_by=[PARTITION])
         total = Collected(rows=total.rows + rows.height, aside=total.aside + len(kept), files=total.files + len(ends))
     if total.files:
-        log.info("Collected %s predictions from %d files; %d lines could not be used and lie in %s.", f"{total.rows:,}", total.files, total.aside, ASIDE)
+        log.info("Collected %s predictions from %d logs; %d lines could not be used and lie in %s.", f"{total.rows:,}", total.files, total.aside, ASIDE)
     return total
 
 
 def log_files(logs: Path) -> list[LogFile]:
-    """List the log files of every version, in order of version and name."""
+    """List this machine's log files of every version, in order of version and name."""
     found = [LogFile(int(path.parent.name), path) for path in logs.glob("*/*.jsonl") if path.parent.name.isdigit()]
     return sorted(found, key=lambda file: (file.version, file.path.name))
 
 
 def offset_of(table: DeltaTable | None, transaction: str) -> int:
-    """Say how many bytes of a file a table holds."""
+    """Say how many bytes of a log a table holds."""
     return int((table.transaction_version(transaction) if table else None) or 0)
 
 
-def _new_lines(files: list[LogFile], predictions: DeltaTable | None) -> Iterator[Line]:
+def transaction_of(found: Log) -> str:
+    """Name the application transaction that holds a log's offset."""
+    return f"log/{found.version}/{found.name}"
+
+
+def _new_lines(logs: Sequence[Log], predictions: DeltaTable | None) -> Iterator[Line]:
     """Give the complete lines that the table does not hold."""
-    for file in files:
-        read = offset_of(predictions, file.transaction)
-        if file.path.stat().st_size <= read:
+    for each in logs:
+        transaction = transaction_of(each)
+        read = offset_of(predictions, transaction)
+        if each.size <= read:
             continue
-        with file.path.open("rb") as opened:
-            opened.seek(read)
-            for text in opened:
-                if not text.endswith(b"\n"):
-                    break
-                yield Line(file.transaction, file.version, read, text)
-                read += len(text)
+        for start, text in each.lines(read):
+            if not text.endswith(b"\n"):
+                break
+            yield Line(transaction, each.version, start, text)
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[tuple[list[Line], dict[str, int]]]:

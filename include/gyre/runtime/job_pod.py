@@ -27,7 +27,6 @@ LOG_EVERY_S = 3  # how far a task's log lags behind its pod's
 SCHEDULE_TIMEOUT_S = 365 * 86_400  # waiting for a node, a GPU or a queue's turn is no failure
 STARTUP_TIMEOUT_S = 1800  # from a node on: an image of 10 GB has to come
 GRACE_S = 60  # for the last checkpoint, when the pod is told to go
-DEADLINE_SLACK_S = 60
 USER = 10001  # as in docker/*/Dockerfile
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -93,7 +92,7 @@ class JobPod(KubernetesPodOperator):
             tolerations=[k8s.V1Toleration(**each.model_dump()) for each in plan.resources.placement.tolerations],
             runtime_class_name=plan.resources.placement.runtime_class,
             priority_class_name=plan.resources.placement.priority_class,
-            active_deadline_seconds=int(plan.timeout.total_seconds()) + DEADLINE_SLACK_S,  # ends it even if Airflow is gone; counts from when it has a node
+            active_deadline_seconds=int(plan.timeout.total_seconds()),  # ends it even if Airflow is gone; counts from when it has a node
             termination_grace_period=GRACE_S,
             schedule_timeout_seconds=SCHEDULE_TIMEOUT_S,
             startup_timeout_seconds=STARTUP_TIMEOUT_S,

@@ -188,11 +188,25 @@ class Serving(Spec):
 
     Attributes:
         max_rows: Most rows in one request.
-        workers: Processes of one served version.
+        workers: Processes of one served version; on a cluster: of each replica.
+        replicas: On a cluster: how many pods a version runs in. With one, it is away while its node is drained: take two where that matters.
+        max_replicas: On a cluster: so many when its CPUs are busy; never more than `replicas` when None.
+        cpu: On a cluster: CPUs each replica has for sure; more, when nobody else wants them.
+        memory_mb: On a cluster: memory each replica is given, and may not exceed.
     """
 
     max_rows: int = Field(default=1000, ge=1)
     workers: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1)
+    max_replicas: int | None = None
+    cpu: float = Field(default=0.5, gt=0)
+    memory_mb: int = Field(default=1024, ge=128)
+
+    @model_validator(mode="after")
+    def _room_to_grow(self) -> Serving:
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is less than replicas {self.replicas}. Fix: leave it out, or make it larger")
+        return self
 
 
 class UseCase(Spec):

@@ -13,15 +13,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from gyre.clients.envoy import Envoy, Route
-from gyre.settings import REPOSITORY
+from gyre.clients.envoy import Envoy
+from gyre.clients.envoy_config import Route
+from gyre.clients.envoy_files import EnvoyFiles
+from gyre.settings import REPOSITORY, settings
 
-STACK = REPOSITORY / ".venvs" / "stack" / "bin"
+STACK = settings().venvs / "stack" / "bin"
 
 
 @pytest.fixture
 def files(tmp_path):
-    return Envoy(tmp_path / "envoy", "http://127.0.0.1:1", confirm_s=0)
+    return Envoy(EnvoyFiles(tmp_path / "envoy", "http://127.0.0.1:1"), confirm_s=0)
 
 
 def written(change):
@@ -46,16 +48,16 @@ def test_one_use_cases_route_leaves_the_others_alone(files):
 
 def test_the_answer_carries_the_version_and_the_replay_header_stays_outside(files):
     written(lambda: files.set_route("toy", Route({"toy-3": 100})))
-    route = json.loads((files.folder / "rds.json").read_text())["resources"][0]["virtual_hosts"][0]["routes"][0]
+    route = json.loads((files.store.folder / "rds.json").read_text())["resources"][0]["virtual_hosts"][0]["routes"][0]
     assert route["route"]["weighted_clusters"]["clusters"][0]["response_headers_to_add"][0]["header"] == {"key": "x-gyre-version", "value": "3"}
     assert route["request_headers_to_remove"] == ["x-gyre-replay"]
 
 
 def test_writing_the_same_again_does_not_touch_the_file(files):
     written(lambda: files.set_cluster("toy-3", "127.0.0.1", 28900))
-    before = (files.folder / "cds.json").stat().st_mtime_ns
+    before = (files.store.folder / "cds.json").stat().st_mtime_ns
     written(lambda: files.set_cluster("toy-3", "127.0.0.1", 28900))
-    assert (files.folder / "cds.json").stat().st_mtime_ns == before
+    assert (files.store.folder / "cds.json").stat().st_mtime_ns == before
 
 
 class Version(BaseHTTPRequestHandler):
@@ -91,8 +93,9 @@ def free_port():
 BOOTSTRAP = """
 import json, sys
 from pathlib import Path
-from gyre.stack.envoy import bootstrap
-print(json.dumps(bootstrap("127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))))
+from gyre.clients.envoy_config import bootstrap
+here = "127.0.0.1"
+print(json.dumps(bootstrap(here, int(sys.argv[1]), (here, int(sys.argv[2])), Path(sys.argv[3]), (here, int(sys.argv[4])))))
 """
 
 
@@ -100,13 +103,13 @@ print(json.dumps(bootstrap("127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), Path
 def envoy(tmp_path):
     if not (STACK / "envoy").exists():
         pytest.skip("environment 'stack' is not installed")
-    port, admin, folder = free_port(), free_port(), tmp_path / "envoy"
+    port, admin, view, folder = free_port(), free_port(), free_port(), tmp_path / "envoy"
     folder.mkdir()
     for name in ("cds", "rds"):
         empty = {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "gyre", "virtual_hosts": []}
         (folder / f"{name}.json").write_text(json.dumps({"version_info": "0", "resources": [empty] if name == "rds" else []}))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "include")}
-    command = [str(STACK / "python"), "-c", BOOTSTRAP, str(port), str(admin), str(folder)]
+    command = [str(STACK / "python"), "-c", BOOTSTRAP, str(port), str(admin), str(folder), str(view)]
     static = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     (tmp_path / "bootstrap.json").write_text(static)
     command = [
@@ -129,7 +132,7 @@ def envoy(tmp_path):
                 break
         except httpx.TransportError:
             time.sleep(0.05)
-    yield Envoy(folder, f"http://127.0.0.1:{admin}"), url
+    yield Envoy(EnvoyFiles(folder, f"http://127.0.0.1:{view}")), url  # which shows as much of the admin interface as is needed
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(10)
 
@@ -202,3 +205,31 @@ def test_an_unrouted_use_case_is_a_404_in_words(envoy):
     _, url = envoy
     answer = httpx.get(f"{url}/nobody/predict", trust_env=False)
     assert (answer.status_code, answer.json()["error"]) == (404, "no model is served here")
+
+
+def test_the_view_shows_what_is_harmless_and_nothing_that_changes_envoy(envoy):
+    proxy, _ = envoy
+    view = proxy.store.admin
+    assert [httpx.get(f"{view}{path}", trust_env=False).status_code for path in ("/config_dump", "/stats?format=json", "/ready")] == [200] * 3
+    asked = [("GET", "/quitquitquit"), ("POST", "/quitquitquit"), ("POST", "/stats"), ("GET", "/stats/recentlookups"), ("GET", "/"), ("POST", "/config_dump")]
+    assert {httpx.request(method, f"{view}{path}", trust_env=False).status_code for method, path in asked} == {404}
+
+
+def test_two_who_change_it_at_once_are_both_confirmed(envoy):
+    proxy, _ = envoy
+    errors = []
+
+    def change(name):
+        try:
+            for port in range(1, 6):
+                proxy.set_cluster(name, "127.0.0.1", port)
+        except TimeoutError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=change, args=(f"toy-{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert proxy.clusters() == {f"toy-{n}": ("127.0.0.1", 5) for n in range(4)}

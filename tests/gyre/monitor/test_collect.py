@@ -5,6 +5,7 @@ import pytest
 
 from gyre.monitor import collect as collecting
 from gyre.monitor.collect import ASIDE, PREDICTIONS, collect
+from gyre.serving.ship import Shipper
 
 pl = pytest.importorskip("polars")
 deltalake = pytest.importorskip("deltalake")
@@ -121,3 +122,74 @@ def test_a_cell_is_a_day_of_local_time(make_use_case, lake, logs):
     write(logs / "a.jsonl", line(1, ordered_at=(NOON + timedelta(hours=14)).isoformat()))
     collect(make_use_case(timezone="America/New_York"), lake, logs.parent)
     assert held(lake)["_interval"].to_list() == ["2024-01-02T05:00:00Z"]
+
+
+@pytest.fixture
+def upload(lake, logs):
+    """Upload what lies in the logs of version 1, as a pod does."""
+
+    def once(pod="pod-a"):
+        return Shipper(lake.objects, lake.root, 1, pod, logs).ship()
+
+    return once
+
+
+def test_what_a_pod_uploaded_is_collected_as_its_file_would_be(make_use_case, lake, logs, upload, tmp_path):
+    for number in range(3):
+        write(logs / "a.jsonl", line(number))
+        upload()
+        assert collect(make_use_case(), lake, tmp_path / "none").rows == 1
+    assert collect(make_use_case(), lake, tmp_path / "none").rows == 0
+    assert held(lake)["prediction_id"].sort().to_list() == ["p0", "p1", "p2"]
+    assert lake.table(PREDICTIONS).transaction_version("log/1/pod-a-a.jsonl") == (logs / "a.jsonl").stat().st_size
+
+
+def test_a_commit_may_end_in_the_middle_of_a_segment(make_use_case, lake, logs, upload, tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "LINES_A_COMMIT", 2)
+    write(logs / "a.jsonl", *map(line, range(5)))
+    upload()
+    append, calls = collecting._append, []
+
+    def dying(*given, **how):
+        calls.append(1)
+        if len(calls) == 4:  # the second commit of predictions
+            raise KeyboardInterrupt
+        append(*given, **how)
+
+    monkeypatch.setattr(collecting, "_append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        collect(make_use_case(), lake, tmp_path / "none")
+    assert held(lake).height == 2
+    monkeypatch.setattr(collecting, "_append", append)
+    assert collect(make_use_case(), lake, tmp_path / "none").rows == 3
+    assert held(lake)["prediction_id"].sort().to_list() == [f"p{n}" for n in range(5)]
+
+
+def test_files_of_this_machine_and_logs_of_pods_are_read_side_by_side(make_use_case, lake, logs, upload):
+    write(logs / "a.jsonl", line(1))
+    upload()
+    (logs / "a.jsonl").unlink()
+    write(logs / "b.jsonl", line(2))
+    assert collect(make_use_case(), lake, logs.parent).files == 2
+    assert held(lake)["prediction_id"].sort().to_list() == ["p1", "p2"]
+
+
+def test_collected_segments_may_go_if_the_newest_stays(make_use_case, lake, logs, upload, tmp_path):
+    for number in range(2):
+        write(logs / "a.jsonl", line(number))
+        upload()
+    collect(make_use_case(), lake, tmp_path / "none")
+    lake.objects.delete(lake.uri("prediction_logs", "1", "pod-a-a", f"{0:020d}.jsonl"))
+    write(logs / "a.jsonl", line(2))
+    upload()
+    assert collect(make_use_case(), lake, tmp_path / "none").rows == 1
+    assert held(lake)["prediction_id"].sort().to_list() == ["p0", "p1", "p2"]
+
+
+def test_segments_that_were_deleted_too_early_are_missed_in_words(make_use_case, lake, logs, upload, tmp_path, caplog):
+    for number in range(2):
+        write(logs / "a.jsonl", line(number))
+        upload()
+    lake.objects.delete(lake.uri("prediction_logs", "1", "pod-a-a", f"{0:020d}.jsonl"))
+    assert collect(make_use_case(), lake, tmp_path / "none").rows == 1
+    assert f"Bytes 0 to {len(line(0))} of the prediction log pod-a-a.jsonl are not in the lake" in caplog.text
