@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -273,3 +277,68 @@ def test_a_missing_image_is_named_and_not_tried_again(stack, cluster: Cluster, s
     assert f"has no image {stack.settings.image('labelstudio')}" in log
     assert "build or push the image" in log
     wait_for(lambda: not pods_of(cluster, small, run_id), 60, "the pod that cannot start to go")
+
+
+def processes_of(stack, text: str) -> list[int]:
+    """Find this stack's processes by a part of their command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            ours = str(stack.settings.home).encode() in (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if ours and text in line:
+            found.append(int(folder.name))
+    return found
+
+
+def test_worker_scheduler_and_triggerer_killed_while_it_trains_make_one_pod_and_one_version(stack, cluster: Cluster, small: Small):
+    run_id = train(small, "steps")
+    name = running_pod(cluster, small, run_id)
+    for role in ("scheduler", "triggerer"):  # the LocalExecutor's workers go with their scheduler
+        for pid in processes_of(stack, f"airflow {role}"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    wait(small, run_id, "success")
+    assert [each["metadata"]["name"] for each in pods_of(cluster, small, run_id)] == [name]
+    assert made(stack, small, run_id) == 1
+
+
+TOGETHER = '''
+import torch
+import torch.distributed as dist
+
+
+def together() -> None:
+    """Add up the ranks of all machines over gloo."""
+    dist.init_process_group("gloo")
+    total = torch.tensor([float(dist.get_rank() + 1)])
+    dist.all_reduce(total)
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: the sum is {total.item():.0f}", flush=True)
+    dist.destroy_process_group()
+
+
+def train('''
+
+
+@pytest.mark.image("torch")
+def test_two_machines_train_one_model_together(stack, cluster: Cluster, small: Small, asks):
+    asks("nodes=2, memory_mb=1500")
+    code, spec = stack.use_cases / small.name / "training.py", stack.use_cases / small.name / "use_case.py"
+    before = code.read_text()
+    code.write_text(before.replace("def train(", TOGETHER, 1).replace("    behave(", "    together()\n    behave(", 1))
+    spec.write_text(spec.read_text().replace('    task="binary",', '    environment="torch",\n    task="binary",'))
+    try:
+        run_id = train(small)
+        wait(small, run_id, "success")
+    finally:
+        code.write_text(before)
+    assert made(stack, small, run_id) == 1
+    pods = pods_of(cluster, small, run_id)
+    assert [p["status"]["phase"] for p in pods] == ["Succeeded", "Succeeded"]
+    said = [cluster.log(p["metadata"]["name"], "job", 200) for p in pods]
+    assert sorted(line for log in said for line in log.splitlines() if line.startswith("rank")) == [
+        "rank 0 of 2: the sum is 3",
+        "rank 1 of 2: the sum is 3",
+    ]
