@@ -42,11 +42,12 @@ def server_seconds() -> float:
 
 @contextmanager
 def measured(what: str, rows: int) -> Iterator[None]:
-    """Print how long something took, and how much of a core the server computed for it."""
-    began, computed = time.perf_counter(), server_seconds()
+    """Print how long something took, how much of a core the server and this process computed for it, and how busy the machine was."""
+    began, here, there = time.perf_counter(), time.process_time(), server_seconds()
     yield
-    took, computed = time.perf_counter() - began, server_seconds() - computed
-    print(f"{what:48} {took:7.2f} s wall  {computed:7.2f} s CPU of the server  {rows / took:8,.0f}/s", flush=True)
+    took, here, there = time.perf_counter() - began, time.process_time() - here, server_seconds() - there
+    load = os.getloadavg()[0]
+    print(f"{what:48} {took:7.2f} s wall {rows / took:8,.0f}/s  CPU: server {there:6.2f} s, here {here:5.2f} s  load {load:4.1f}", flush=True)
 
 
 def same(found: object, wanted: object) -> None:

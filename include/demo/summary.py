@@ -83,9 +83,9 @@ def show(journal: Journal, use_case: str) -> None:
 
     asked = Table("what", "figures", title="People")
     for e in journal.entries(use_case, Kind.TASKS_PUSHED, Kind.ANNOTATIONS_COLLECTED):
-        if e.kind is Kind.TASKS_PUSHED:
+        if e.kind is Kind.TASKS_PUSHED and e.body["tasks"]:
             asked.add_row(f"asked {e.body['tasks']} tasks", ", ".join(f"{count} {reason}" for reason, count in sorted(e.body["reasons"].items())))
-        else:
+        elif e.kind is Kind.ANNOTATIONS_COLLECTED:
             asked.add_row(f"collected {e.body['annotations']} answers", labels_line(e.body))
     if asked.row_count:
         console.print(asked)

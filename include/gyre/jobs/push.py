@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from gyre.jobs.contract import load, main
 from gyre.journal import JOURNAL_CONNECTION, Journal
 from gyre.label.answers import Answers
 from gyre.label.ask_people import people_of
-from gyre.label.champion import Champion, wanted
+from gyre.label.champion import Champion
 from gyre.label.push import push
 from gyre.lake import Lake
 from gyre.specs import UseCase, load_use_case
@@ -33,7 +34,7 @@ def work(request: PushRequest) -> PushResult:
     use_case, lake = load_use_case(request.use_case), Lake.of(request.use_case)
     people = people_of(use_case)
     answers = Answers(use_case, people, load(people.label_function) if people.label_function else None)
-    champion = champion_of(use_case, lake, request.champion) if request.champion is not None and wanted(people) else None
+    champion = cache(partial(champion_of, use_case, lake, request.champion)) if request.champion is not None else None
     studio = LabelStudio.of(people.connection)
     with Journal(connection(JOURNAL_CONNECTION).postgres_uri).lock(use_case.name, "push"):
         result = push(use_case, people, request, studio, lake, champion, answers)

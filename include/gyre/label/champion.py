@@ -44,6 +44,9 @@ class Champion:
     reference: Reference | None
 
 
+Load = Callable[[], Champion]
+
+
 @dataclass(frozen=True)
 class Scores:
     """What it says of a pool of rows; nothing of those it was not asked about.
@@ -53,15 +56,17 @@ class Scores:
         outside: Values that lie outside what it was trained on, likewise.
         guesses: Index -> its answer, a label.
         certainty: Index -> probability of that answer.
+        version: The version that says so.
     """
 
     margin: np.ndarray | None
     outside: np.ndarray | None
     guesses: dict[int, Any]
     certainty: dict[int, float]
+    version: int | None
 
 
-UNKNOWN = Scores(None, None, {}, {})
+UNKNOWN = Scores(None, None, {}, {}, None)
 
 
 def wanted(people: People) -> bool:
@@ -86,6 +91,7 @@ def score(use_case: UseCase, champion: Champion, lake: Lake, pool: pl.DataFrame,
         _spread(outside, asked, pool.height),
         dict(zip(asked.tolist(), guesses, strict=True)),
         dict(zip(asked.tolist(), certainty, strict=True)),
+        champion.version,
     )
 
 

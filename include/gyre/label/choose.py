@@ -41,9 +41,13 @@ class Choice:
     certainty: float = 0.0
 
 
-def chosen_rows(
-    use_case: UseCase, people: People, request: PushRequest, pool: pl.DataFrame, tasks: Sequence[Asked], scores: Scores = UNKNOWN, version: int | None = None
-) -> list[Choice]:
+def any_due(people: People, request: PushRequest, pool: pl.DataFrame, tasks: Sequence[Asked]) -> bool:
+    """Tell whether a row may be chosen: cheap to know before the champion is asked about all of them."""
+    asked = Counter(task.question.request for task in tasks)
+    return bool(pool.height) and (bool(_cells(people, request, pool, tasks)) or any(asked[window.key] < people.answer_drift for window in request.drifted))
+
+
+def chosen_rows(use_case: UseCase, people: People, request: PushRequest, pool: pl.DataFrame, tasks: Sequence[Asked], scores: Scores = UNKNOWN) -> list[Choice]:
     """Choose rows of a pool that nobody was asked about.
 
     Args:
@@ -53,7 +57,6 @@ def chosen_rows(
         pool: Rows without a task, as `read_rows` gives them.
         tasks: The tasks there are.
         scores: What the champion says of the pool.
-        version: The champion.
     """
     picked: dict[int, tuple[str, str | None]] = {}
     for cell, count, indices in _cells(people, request, pool, tasks):
@@ -68,7 +71,7 @@ def chosen_rows(
         picked.update(dict.fromkeys(mix, ("drifted", window.key)))
         log.info("Retrain request %s: %d rows of its window are asked about, in addition to %d.", window.key, len(mix), asked[window.key])
     rows = pool.rows(named=True)
-    return [_choice(use_case, people, rows[index], index, (reason, reason), key, scores, version) for index, (reason, key) in picked.items()]
+    return [_choice(use_case, people, rows[index], index, (reason, reason), key, scores) for index, (reason, key) in picked.items()]
 
 
 def gold_rows(people: People, known: pl.DataFrame, chosen: Sequence[Choice], tasks: Sequence[Asked], job_id: str) -> pl.DataFrame:
@@ -90,14 +93,12 @@ def gold_rows(people: People, known: pl.DataFrame, chosen: Sequence[Choice], tas
     return left[generator(job_id, "gold").permutation(left.height)[:count]]
 
 
-def gold_choices(
-    use_case: UseCase, people: People, known: pl.DataFrame, chosen: Sequence[Choice], scores: Scores, version: int | None, rng: np.random.Generator
-) -> list[Choice]:
+def gold_choices(use_case: UseCase, people: People, known: pl.DataFrame, chosen: Sequence[Choice], scores: Scores, rng: np.random.Generator) -> list[Choice]:
     """Make gold rows look as the others do: with a reason such as theirs, and a guess where they have one."""
     reasons = [choice.shown_reason for choice in chosen] or ["random"]
     rows = known.rows(named=True)
     return [
-        _choice(use_case, people, row, index, ("gold", reasons[rng.integers(len(reasons))]), None, scores, version, json.dumps(row["label"], default=plain))
+        _choice(use_case, people, row, index, ("gold", reasons[rng.integers(len(reasons))]), None, scores, json.dumps(row["label"], default=plain))
         for index, row in enumerate(rows)
     ]
 
@@ -136,7 +137,6 @@ def _choice(
     reasons: tuple[str, str],
     request: str | None,
     scores: Scores,
-    version: int | None,
     gold: str | None = None,
 ) -> Choice:
     guessed = index in scores.guesses
@@ -148,7 +148,7 @@ def _choice(
         request=request,
         gold=gold,
         guess=json.dumps(scores.guesses[index], default=plain) if guessed else None,
-        version=version if guessed else None,
+        version=scores.version if guessed else None,
     )
     return Choice(question, data_of(people, row), reasons[1], scores.certainty.get(index, 0.0))
 

@@ -14,8 +14,8 @@ from gyre.connections import connection
 from gyre.errors import SourceUnreadable
 from gyre.label.annotations import Annotations
 from gyre.label.answers import Answers
-from gyre.label.champion import UNKNOWN, Champion, results_of, score, wanted
-from gyre.label.choose import Choice, chosen_rows, gold_choices, gold_rows
+from gyre.label.champion import UNKNOWN, Load, results_of, score, wanted
+from gyre.label.choose import Choice, any_due, chosen_rows, gold_choices, gold_rows
 from gyre.label.gold import read_gold
 from gyre.label.ledger import Asked, Ledger, Question
 from gyre.label.questions import KEY, REASON, read_rows, refuse_private
@@ -36,8 +36,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("gyre.job")
 
 
-def push(use_case: UseCase, people: People, request: PushRequest, studio: LabelStudio, lake: Lake, champion: Champion | None, answers: Answers) -> PushResult:
+def push(use_case: UseCase, people: People, request: PushRequest, studio: LabelStudio, lake: Lake, champion: Load | None, answers: Answers) -> PushResult:
     """Ask about rows that nobody was asked about. One worker at a time; repeated after any death, it creates nothing twice and leaves nothing out.
+
+    Args:
+        use_case: Whose rows.
+        people: Its labels' spec.
+        request: The window, the budget, and the windows that drifted.
+        studio: Where people are asked.
+        lake: Where the rows and the ledger are.
+        champion: Loads the version that serves, called if something depends on it; None before the first.
+        answers: Reads the labels of gold rows.
 
     Raises:
         InvalidUseCase: If something private would leave.
@@ -55,12 +64,12 @@ def push(use_case: UseCase, people: People, request: PushRequest, studio: LabelS
     free = rows.filter(~rows[KEY].is_in(list(asked)))
     free = free.join(gold, on=KEY, how="anti") if gold is not None else free
     rng = generator(request.job_id, "pool")
-    scores = score(use_case, champion, lake, free, rng) if champion and free.height and wanted(people) else UNKNOWN
-    chosen = chosen_rows(use_case, people, request, free, tasks, scores, champion.version if champion else None)
+    scores = score(use_case, champion(), lake, free, rng) if champion and wanted(people) and any_due(people, request, free, tasks) else UNKNOWN
+    chosen = chosen_rows(use_case, people, request, free, tasks, scores)
     if gold is not None:
         known = gold_rows(people, gold, chosen, tasks, request.job_id)
-        guessed = score(use_case, champion, lake, known, rng) if champion and known.height and people.prelabels else UNKNOWN
-        chosen += gold_choices(use_case, people, known, chosen, guessed, champion.version if champion else None, rng)
+        guessed = score(use_case, champion(), lake, known, rng) if champion and known.height and people.prelabels else UNKNOWN
+        chosen += gold_choices(use_case, people, known, chosen, guessed, rng)
     chosen = [chosen[index] for index in rng.permutation(len(chosen))]  # where a task stands must not tell why it is asked
     _link(people, [rows, *([gold] if gold is not None else [])], studio, project)
     new = {choice.question.key: _task(use_case, people, choice) for choice in chosen}

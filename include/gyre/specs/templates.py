@@ -13,6 +13,7 @@ from gyre.specs.base import EntryPoint, Spec
 
 Names = Annotated[list[str], Field(min_length=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+_IMAGE = '<Image name="image" value="$image" zoom="true"/>'  # below the answers: it takes the whole width, and would push them off the screen
 
 
 class ImageClassification(Spec):
@@ -34,7 +35,7 @@ class ImageClassification(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, '<Image name="image" value="$image" zoom="true"/>', _choices("image", self.choices))
+        return _view(header, _choices("image", self.choices), _IMAGE)
 
 
 class BoundingBoxes(Spec):
@@ -61,7 +62,7 @@ class BoundingBoxes(Spec):
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
         boxes = _labels("RectangleLabels", "image", self.labels, ' canRotate="false"')
-        return _view(header, '<Image name="image" value="$image" zoom="true"/>', boxes)
+        return _view(header, boxes, _IMAGE)
 
 
 class TextClassification(Spec):

@@ -100,7 +100,8 @@ class Desk:
         self.jobs += 1
         about = {"job": "push", "job_id": f"push-{self.jobs}", "use_case": "letters", "environment": "tabular", "connections": []}
         request = PushRequest(**{**about, "start": day(first), "end": day(last) + timedelta(days=1), **asked})
-        return push(self.use_case, self.people, request, studio or self.studio, self.lake, champion, self.answers)
+        load = (lambda: champion) if champion else None
+        return push(self.use_case, self.people, request, studio or self.studio, self.lake, load, self.answers)
 
     def collect(self) -> CollectResult:
         self.jobs += 1

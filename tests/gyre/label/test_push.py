@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -252,6 +253,17 @@ def test_the_rows_that_lie_outside_what_it_was_trained_on_are_chosen_and_say_so(
     at.publish(1, 1)
     at.push(champion=champion())
     assert {task.data["text"] for task in at.studio.created.values()} == {"letter 8 of day 1", "letter 9 of day 1"}
+
+
+def test_the_champion_is_not_asked_where_nothing_is_due(desk):
+    at = desk(budget=2, sampling={"uncertain": 1.0}, prelabels=True)
+    at.publish(1, 1)
+    at.push(champion=champion())
+
+    def never(frame: Any) -> Any:
+        pytest.fail("it was asked")
+
+    assert at.push(champion=replace(champion(), answer=never)).tasks == 0
 
 
 def test_a_mix_never_takes_a_row_twice(desk):
