@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gyre import archives
 from gyre.errors import InvalidUseCase
 
 LEFT_OUT = frozenset({"__pycache__", "data", "tests", ".ipynb_checkpoints"})
@@ -51,7 +52,7 @@ def unpack(packed: bytes, use_cases: Path) -> None:
     """Put the code into a folder, as `use_cases`."""
     use_cases.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-        archive.extractall(use_cases, filter="data")
+        archives.unpack(archive, use_cases)
 
 
 def _files(use_cases: Path, name: str) -> Iterator[Path]:

@@ -19,17 +19,17 @@ from tests.kubernetes.pods import pod
 pytestmark = pytest.mark.stack
 
 VERBS = ("create", "get", "list", "watch", "update", "patch", "delete", "deletecollection")
-FOLLOWED = {"create", "get", "list", "watch", "patch", "delete"}
+KEPT = {"create", "get", "list", "patch", "delete"}
 
 AIRFLOW = {
-    "pods": FOLLOWED,
+    "pods": KEPT,
     "pods/log": {"get"},
-    "jobs.batch": FOLLOWED,
-    "trainjobs.trainer.kubeflow.org": FOLLOWED,
+    "jobs.batch": KEPT,
+    "trainjobs.trainer.kubeflow.org": KEPT,
     "events": {"list", "watch"},
     "secrets": {"create", "patch", "delete"},
-    "deployments.apps": {"create", "get", "list", "patch", "delete"},
-    "services": {"create", "get", "list", "patch", "delete"},
+    "deployments.apps": KEPT,
+    "services": KEPT,
     "configmaps": {"create", "get", "patch"},
     "horizontalpodautoscalers.autoscaling": {"create", "patch", "delete"},
     "poddisruptionbudgets.policy": {"create", "patch", "delete"},

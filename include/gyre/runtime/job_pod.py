@@ -27,7 +27,6 @@ LOG_EVERY_S = 3  # how far a task's log lags behind its pod's
 SCHEDULE_TIMEOUT_S = 365 * 86_400  # waiting for a node, a GPU or a queue's turn is no failure
 STARTUP_TIMEOUT_S = 1800  # from a node on: an image of 10 GB has to come
 GRACE_S = 60  # for the last checkpoint, when the pod is told to go
-DEADLINE_SLACK_S = 60
 USER = 10001  # as in docker/*/Dockerfile
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -93,7 +92,7 @@ class JobPod(KubernetesPodOperator):
             tolerations=[k8s.V1Toleration(**each.model_dump()) for each in plan.resources.placement.tolerations],
             runtime_class_name=plan.resources.placement.runtime_class,
             priority_class_name=plan.resources.placement.priority_class,
-            active_deadline_seconds=int(plan.timeout.total_seconds()) + DEADLINE_SLACK_S,  # ends it even if Airflow is gone; counts from when it has a node
+            active_deadline_seconds=int(plan.timeout.total_seconds()),  # ends it even if Airflow is gone; counts from when it has a node
             termination_grace_period=GRACE_S,
             schedule_timeout_seconds=SCHEDULE_TIMEOUT_S,
             startup_timeout_seconds=STARTUP_TIMEOUT_S,
@@ -111,7 +110,7 @@ class JobPod(KubernetesPodOperator):
             **kwargs,
         )
         self._names = names
-        self._label = plan.labels[JOB_LABEL]
+        self._plan, self._label = plan, plan.labels[JOB_LABEL]
         self._created = False
 
     def start(self, context: Context) -> None:
@@ -134,20 +133,19 @@ class JobPod(KubernetesPodOperator):
         The provider looks for a pod of the task instance, and would take up one whose work was asked for anew (a cleared task), or start a
         second one beside a running one that it gave up watching. A job's own label tells exactly which pods are its.
         """
-        mine = self.client.list_namespaced_pod(pod_request_obj.metadata.namespace, label_selector=f"{JOB_LABEL}={self._label}").items
-        waiting = [pod for pod in mine if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
-        if waiting:
-            pod = max(waiting, key=lambda each: each.metadata.creation_timestamp)
-            self.log.info("Taking up pod %s, which an earlier try started (%s).", pod.metadata.name, pod.status.phase)
-            return pod
-        taken = {pod.metadata.name for pod in mine}
+        namespace = pod_request_obj.metadata.namespace
+        waiting = self._waiting(namespace)
+        if waiting is not None:
+            self.log.info("Taking up pod %s, which an earlier try started (%s).", waiting.metadata.name, waiting.status.phase)
+            return waiting
+        taken = {pod.metadata.name for pod in self._mine(namespace)}
         pod_request_obj.metadata.name = next(name for name in self._names if name not in taken)
         try:
-            created = self.client.create_namespaced_pod(pod_request_obj.metadata.namespace, pod_request_obj)
+            created = self.client.create_namespaced_pod(namespace, pod_request_obj)
         except ApiException as error:
             if error.status != 409:  # there is one of that name
                 raise
-            return self.client.read_namespaced_pod(pod_request_obj.metadata.name, pod_request_obj.metadata.namespace)
+            return self.client.read_namespaced_pod(pod_request_obj.metadata.name, namespace)
         self._created = True
         self.log.info("Pod %s created, image %s.", created.metadata.name, self.image)
         return created
@@ -165,6 +163,14 @@ class JobPod(KubernetesPodOperator):
     def convert_config_file_to_dict(self) -> None:
         """Keep the kubeconfig out of the trigger's row in Airflow's database: the triggerer has its own."""
         self._config_dict = None
+
+    def _mine(self, namespace: str, more: str = "") -> list[k8s.V1Pod]:
+        return list(self.client.list_namespaced_pod(namespace, label_selector=f"{JOB_LABEL}={self._label}{more}").items)
+
+    def _waiting(self, namespace: str, more: str = "") -> k8s.V1Pod | None:
+        """Give the newest of the job's pods that nobody has dealt with."""
+        waiting = [pod for pod in self._mine(namespace, more) if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
+        return max(waiting, key=lambda each: each.metadata.creation_timestamp, default=None)
 
     def _is_dealt_with(self, pod: k8s.V1Pod) -> bool:
         """Whether it has ended and a try has read how (the provider labels it then)."""

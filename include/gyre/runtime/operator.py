@@ -146,21 +146,21 @@ class JobOperator(BaseOperator):
             JobFailed: If it may be tried again.
         """
         uri = request_uri(request)
-        try:
-            result = self.result_type.model_validate_json(self._objects.read(result_uri(uri)))
-        except FileNotFoundError:
+        written = self._read(result_uri(uri))
+        if written is None:
             self._fail(request, uri, ended)
+        result = self.result_type.model_validate_json(written)
         if self._runner and ended:
             self._runner.account(request, None)
         return result
 
     def _fail(self, request: Request, uri: str, ended: Ending | None) -> NoReturn:
-        try:
-            told = JobError.model_validate_json(self._objects.read(error_uri(uri)))
-        except FileNotFoundError:
+        written = self._read(error_uri(uri))
+        if written is None:
             ended = ended or Ending(FailureClass.INFRASTRUCTURE, "nothing is known of its process")
             message = f"The job ended without its result {result_uri(uri)}: {ended.why}."
         else:
+            told = JobError.model_validate_json(written)
             ended, message = Ending(told.failure, told.message), told.message
         if self._runner:
             self._runner.account(request, ended)
@@ -169,6 +169,12 @@ class JobOperator(BaseOperator):
         if ended.failure.retry and not ended.final:
             raise JobFailed(message)
         raise AirflowFailException(message)
+
+    def _read(self, uri: str) -> bytes | None:
+        try:
+            return self._objects.read(uri)
+        except FileNotFoundError:
+            return None
 
     def _run_with(self, run: Run, book: Journal) -> LocalRunner | PodRunner:
         """Choose how the job runs: the one place where a laptop and a cluster differ.
