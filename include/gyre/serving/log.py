@@ -7,6 +7,7 @@ import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 log = logging.getLogger("gyre.serving")
@@ -24,18 +25,23 @@ class PredictionLog:
         self._file = -1
         self._size = 0
         self._torn = False
+        self._lock = Lock()
 
     def append(self, records: list[dict[str, Any]]) -> None:
         """Append records. A disk that is full costs the record and not the answer: it is said in the process's own log."""
         lines = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records).encode()
         try:
-            if self._path is None or self._size >= LARGEST_FILE:
-                self._begin()
-            written = os.write(self._file, b"\n" + lines if self._torn else lines)
-            self._size += written
-            self._torn = written < len(lines)
+            with self._lock:
+                self._write(lines)
         except OSError as error:
             log.error("%d predictions were not recorded in %s: %s", len(records), self._path or self._folder, error)  # noqa: TRY400 - no traceback each request
+
+    def _write(self, lines: bytes) -> None:
+        if self._path is None or self._size >= LARGEST_FILE:
+            self._begin()
+        written = os.write(self._file, b"\n" + lines if self._torn else lines)
+        self._size += written
+        self._torn = written < len(lines)
 
     def _begin(self) -> None:
         path = self._folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.jsonl"
