@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gyre.errors import GyreError, StackError
+from gyre.journal import Kind
 from gyre.layout import Layout
 from gyre.settings import settings
 
@@ -152,6 +153,7 @@ def logs(
 @command
 def journal(
     use_case: Annotated[str | None, typer.Option("--use-case", "-u", help="Only this one's entries.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", "-k", help="Only entries of this kind, such as job_ended.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the journal, oldest first."""
@@ -160,7 +162,7 @@ def journal(
     from gyre.stack.report import local_journal
 
     try:
-        entries = list(local_journal().entries(use_case))
+        entries = list(local_journal().entries(use_case, *([kind] if kind else [])))
     except psycopg.Error as error:
         raise StackError(f"The journal cannot be read: {str(error).strip()}. Fix: run `make up`.") from error
     for entry in entries:

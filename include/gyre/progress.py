@@ -7,6 +7,8 @@
         progress.log(epoch, loss=loss)
         progress.save(epoch, content)
 
+Where several machines train together (`resources.nodes`), `rank()` tells which one this is, rank 0 alone logs and saves, and each one restores.
+
 Outside a training job `log` and `save` do nothing and `restore` gives None, so training code runs in a notebook unchanged.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +59,11 @@ class _Training:
 _training: list[_Training] = []
 
 
+def rank() -> int:
+    """Tell which of the machines that train together this is; 0 where there is one."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def log(step: int, **figures: float) -> None:
     """Log figures of a step to the MLflow run, as metrics `curve/<name>`, while training goes on. A step that is logged already stays as it is."""
     if _training:
@@ -69,7 +77,7 @@ def save(step: int, content: bytes) -> None:
         step: Which is done; it grows.
         content: Model, optimizer, random numbers, what was best so far: `torch.save` into a buffer, a pickle, anything.
     """
-    if not _training:
+    if not _training or rank() > 0:
         return
     training = _training[-1]
     training.lake.objects.write(training.uri(step), content)

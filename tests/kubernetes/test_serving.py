@@ -292,6 +292,18 @@ def _names(pods: list[dict]) -> set[str]:
     return {pod["metadata"]["name"] for pod in pods}
 
 
+def test_routers_that_are_replaced_under_steady_load_fail_no_request(second, cluster):
+    router = {"app.kubernetes.io/component": "router"}
+    second.seen.clear()
+    with second.steadily():
+        for name in _names(cluster.find("Pod", router)):
+            cluster.delete("Pod", name)
+            wait_for(lambda gone=name: gone not in _names(cluster.find("Pod", router)), 90, "the end of a router")
+            wait_for(lambda: (cluster.get("Deployment", "gyre-router") or {})["status"].get("availableReplicas") == 2, 90, "two routers")
+    log.info(f"{second.seen[200, '2']} requests while both routers were replaced")
+    assert set(second.seen) == {(200, "2")}, second.seen
+
+
 def test_a_bento_of_another_hash_is_refused_and_what_served_serves_on(second, stack, place, toy, built):
     wrong = built.bentos[3].model_copy(update={"sha256": "0" * 64})
     expected = r"Version 3 of 'served_toy' was not promoted, version 2 serves as before. Version 3 does not come up: its Bento was refused: "

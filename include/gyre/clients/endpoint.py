@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ class Endpoint:
 
     def is_ready(self) -> bool:
         """Tell whether the model is loaded and requests are answered."""
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it is asked again and again
         try:
             return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
         except httpx.TransportError:

@@ -5,6 +5,7 @@ Envoy follows files. On a laptop they are files of this machine (`EnvoyFiles`), 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class Envoy:
 
 def version_at(admin: str, kind: Kind) -> str | None:
     """Ask an Envoy which version of its clusters or routes it works with; None if it does not answer or has none."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each look would hide what a promotion's log says
     try:
         dump = httpx.get(f"{admin}/config_dump", timeout=5, trust_env=False).json()
     except (httpx.TransportError, ValueError):

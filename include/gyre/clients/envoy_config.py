@@ -44,7 +44,9 @@ class Route:
     mirror: str | None = None
 
 
-def bootstrap(address: str, port: int, admin: tuple[str, int], folder: Path, view: tuple[str, int] | None = None) -> dict[str, Any]:
+def bootstrap(
+    address: str, port: int, admin: tuple[str, int], folder: Path, view: tuple[str, int] | None = None, oldest_connection_s: int | None = None
+) -> dict[str, Any]:
     """Write Envoy's static configuration: where it listens, and where to look for the rest.
 
     Args:
@@ -53,7 +55,11 @@ def bootstrap(address: str, port: int, admin: tuple[str, int], folder: Path, vie
         admin: Address and port of its admin interface.
         folder: With `rds.json` and `cds.json`.
         view: Address and port at which the admin interface's harmless pages can be read; None: nowhere.
+        oldest_connection_s: Callers are asked to connect anew after so long, with an answer, so that one of several Envoys can go; None: never.
     """
+    anew: dict[str, Any] = {}
+    if oldest_connection_s is not None:
+        anew = {"common_http_protocol_options": {"max_connection_duration": f"{oldest_connection_s}s"}, "http1_safe_max_connection_duration": True}
     health = _typed(
         "extensions.filters.http.health_check.v3.HealthCheck",
         pass_through_mode=False,
@@ -67,6 +73,7 @@ def bootstrap(address: str, port: int, admin: tuple[str, int], folder: Path, vie
         access_log=[access_log],
         rds={"route_config_name": "gyre", "config_source": _watched(folder, "rds.json")},
         local_reply_config=_answers_of_its_own(),
+        **anew,
     )
     static: dict[str, Any] = {"listeners": [serving]}
     if view is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gyre.clients.envoy import Envoy
-from gyre.clients.envoy_config import Route, bootstrap, discovery, route_table
+from gyre.clients.envoy_config import OLDEST_CONNECTION_S, Route, bootstrap, discovery, route_table
 from gyre.clients.envoy_config_map import EnvoyConfigMap
 from gyre.clients.kubernetes import Cluster
 from gyre.deploy.kubernetes_gateway import GatewayRouter
@@ -28,7 +28,7 @@ CHOSEN = {COMPONENT: "router", "app.kubernetes.io/name": "gyre"}
 LABELS = CHOSEN | {"app.kubernetes.io/managed-by": "gyre"}
 FOLDER = Path("/etc/gyre")
 PORT, ADMIN_PORT = 8080, 9901
-DRAIN_S = 10
+DRAIN_S = OLDEST_CONNECTION_S + 10  # as for a version: by then no caller has a connection to a pod that goes
 CPU, MEMORY_MB = 0.1, 256
 BOOTSTRAP = "gyre.dev/bootstrap"
 
@@ -155,7 +155,9 @@ def config_map(namespace: str, tables: dict[str, list[dict[str, Any]]]) -> Manif
 
 def static() -> str:
     """Write Envoy's static configuration: the admin interface within the pod alone, its harmless pages for the cluster."""
-    return json.dumps(bootstrap("0.0.0.0", PORT, ("127.0.0.1", ADMIN_PORT), FOLDER, ("0.0.0.0", ROUTER_VIEW_PORT)), indent=1)  # noqa: S104 - the pod's own address
+    everywhere = "0.0.0.0"  # noqa: S104 - the pod's own address
+    written = bootstrap(everywhere, PORT, ("127.0.0.1", ADMIN_PORT), FOLDER, (everywhere, ROUTER_VIEW_PORT), OLDEST_CONNECTION_S)
+    return json.dumps(written, indent=1)
 
 
 def manifests(settings: Settings) -> list[Manifest]:

@@ -66,8 +66,8 @@ def error_uri(request: str) -> str:
     return request.removesuffix("request.json") + "error.json"
 
 
-def main(request_type: type[R], work: Callable[[R], Result]) -> None:
-    """Run a job from the command line: read the request, do the work, write the result last."""
+def main(request_type: type[R], work: Callable[[R], Result | None]) -> None:
+    """Run a job from the command line: read the request, do the work, write the result last (None: it is another machine's to write)."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
     parser = argparse.ArgumentParser()
     parser.add_argument("--request", required=True, help="URI of the request file")
@@ -81,6 +81,9 @@ def main(request_type: type[R], work: Callable[[R], Result]) -> None:
         result = work(request)
     except Exception as error:  # noqa: BLE001 - whatever it was, the one who asked is told
         _give_up(objects, uri, error)
+    if result is None:
+        log.info("Done in %.1f s; the result is rank 0's to write.", time.monotonic() - began)
+        return
     objects.write(result_uri(uri), result.model_dump_json(indent=1).encode())
     log.info("Done in %.1f s.", time.monotonic() - began)
 
@@ -103,7 +106,7 @@ def _give_up(objects: Objects, uri: str, error: Exception) -> NoReturn:
         message = last_lines(error)
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
     told = JobError(kind=type(error).__name__, message=message, failure=failure)
-    objects.write(error_uri(uri), told.model_dump_json().encode())
+    objects.create(error_uri(uri), told.model_dump_json().encode())  # of several machines the first tells why
     raise SystemExit(2) from error
 
 

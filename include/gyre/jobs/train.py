@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,14 @@ CHALLENGER = "challenger"
 OUTCOME = "outcome.json"
 
 
-def work(request: TrainingRequest) -> TrainingResult:
+def work(request: TrainingRequest) -> TrainingResult | None:
     """Make the challenger that a request asks for, or finish what an earlier try began."""
     use_case, registry, lake = load_use_case(request.use_case), Registry.of(), Lake.of(request.use_case)
     made = registry.version_by_training(use_case.name, request.job_id)
+    if progress.rank() > 0:
+        if made is None:
+            take_part(use_case, lake, request)
+        return None
     if made is None:
         with training_run(registry, use_case.name, request.job_id, tags(request)) as run:
             outcome = train(use_case, lake, request, run)
@@ -87,6 +92,14 @@ def train(use_case: UseCase, lake: Lake, request: TrainingRequest, run: Training
         holdout_uri=holdout,
         sample_uri=sample,
     )
+
+
+def take_part(use_case: UseCase, lake: Lake, request: TrainingRequest) -> None:
+    """Fit beside rank 0, which alone measures, logs and registers. What each machine does of the work is the training function's to say."""
+    log.info("Training as rank %d of %s.", progress.rank(), os.environ.get("WORLD_SIZE"))
+    _, training, validation = rows.read(use_case, lake, request.plan)
+    with progress.kept(lake, request.job_id, lambda step, figures: None):  # noqa: ARG005 - rank 0 logs the curve
+        fitting.fit(use_case, load(use_case.training.function), training, validation, request.plan.parameters)
 
 
 def log_figures(

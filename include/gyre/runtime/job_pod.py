@@ -110,7 +110,7 @@ class JobPod(KubernetesPodOperator):
             **kwargs,
         )
         self._names = names
-        self._label = plan.labels[JOB_LABEL]
+        self._plan, self._label = plan, plan.labels[JOB_LABEL]
         self._created = False
 
     def start(self, context: Context) -> None:
@@ -133,20 +133,19 @@ class JobPod(KubernetesPodOperator):
         The provider looks for a pod of the task instance, and would take up one whose work was asked for anew (a cleared task), or start a
         second one beside a running one that it gave up watching. A job's own label tells exactly which pods are its.
         """
-        mine = self.client.list_namespaced_pod(pod_request_obj.metadata.namespace, label_selector=f"{JOB_LABEL}={self._label}").items
-        waiting = [pod for pod in mine if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
-        if waiting:
-            pod = max(waiting, key=lambda each: each.metadata.creation_timestamp)
-            self.log.info("Taking up pod %s, which an earlier try started (%s).", pod.metadata.name, pod.status.phase)
-            return pod
-        taken = {pod.metadata.name for pod in mine}
+        namespace = pod_request_obj.metadata.namespace
+        waiting = self._waiting(namespace)
+        if waiting is not None:
+            self.log.info("Taking up pod %s, which an earlier try started (%s).", waiting.metadata.name, waiting.status.phase)
+            return waiting
+        taken = {pod.metadata.name for pod in self._mine(namespace)}
         pod_request_obj.metadata.name = next(name for name in self._names if name not in taken)
         try:
-            created = self.client.create_namespaced_pod(pod_request_obj.metadata.namespace, pod_request_obj)
+            created = self.client.create_namespaced_pod(namespace, pod_request_obj)
         except ApiException as error:
             if error.status != 409:  # there is one of that name
                 raise
-            return self.client.read_namespaced_pod(pod_request_obj.metadata.name, pod_request_obj.metadata.namespace)
+            return self.client.read_namespaced_pod(pod_request_obj.metadata.name, namespace)
         self._created = True
         self.log.info("Pod %s created, image %s.", created.metadata.name, self.image)
         return created
@@ -164,6 +163,14 @@ class JobPod(KubernetesPodOperator):
     def convert_config_file_to_dict(self) -> None:
         """Keep the kubeconfig out of the trigger's row in Airflow's database: the triggerer has its own."""
         self._config_dict = None
+
+    def _mine(self, namespace: str, more: str = "") -> list[k8s.V1Pod]:
+        return list(self.client.list_namespaced_pod(namespace, label_selector=f"{JOB_LABEL}={self._label}{more}").items)
+
+    def _waiting(self, namespace: str, more: str = "") -> k8s.V1Pod | None:
+        """Give the newest of the job's pods that nobody has dealt with."""
+        waiting = [pod for pod in self._mine(namespace, more) if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
+        return max(waiting, key=lambda each: each.metadata.creation_timestamp, default=None)
 
     def _is_dealt_with(self, pod: k8s.V1Pod) -> bool:
         """Whether it has ended and a try has read how (the provider labels it then)."""

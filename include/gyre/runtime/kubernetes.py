@@ -108,7 +108,9 @@ class PodRunner:
     def _ended(self, request: Request, watched: JobPod, event: str) -> Ending:
         name = watched.pod.metadata.name if watched.pod else None
         pod = self._cluster.get("Pod", name) if name else None
-        ended = pod_ending.ending(pod, event)
+        broken = [each for each in self._pods(request) if each.get("status", {}).get("phase") == "Failed"] if self.resources.nodes > 1 else []
+        # of several pods the first that failed tells why: the others were ended because of it
+        ended = pod_ending.ending(min(broken, key=pod_ending.ended_at) if broken else pod, event)
         if ended.failure is FailureClass.MEMORY and self._memory_mb(request) >= self.resources.most_memory_mb:
             most = self.resources.most_memory_mb
             ended = Ending(ended.failure, f"{ended.why}, which is the most it may have ({most} MB, `resources.max_memory_mb`)", final=True)
@@ -147,10 +149,12 @@ class PodRunner:
             self._cluster.delete("Pod", pod["metadata"]["name"])
 
     def _pod(self, request: Request, uri: str) -> JobPod:
+        from gyre.runtime.job_group import JobGroup
         from gyre.runtime.job_pod import JobPod
 
+        kind = JobPod if self.resources.nodes == 1 else JobGroup
         names = [pod_name(request.use_case, request.job, request.job_id, number) for number in range(1, MOST_PODS)]
-        return JobPod(task_id=self.run.task_id, plan=self._plan(request, uri), names=names)
+        return kind(task_id=self.run.task_id, plan=self._plan(request, uri), names=names)
 
     def _plan(self, request: Request, uri: str) -> PodPlan:
         from gyre.runtime.job_pod import PodPlan

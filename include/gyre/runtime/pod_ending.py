@@ -68,6 +68,11 @@ def ran(pod: Manifest, now: datetime) -> tuple[datetime, datetime] | None:
     return (_instant(running["startedAt"]), now) if running else None
 
 
+def ended_at(pod: Manifest) -> str:
+    """Give when its container ended, as text that sorts by time; after all others if that is not known."""
+    return next((str(state["finishedAt"]) for state in _terminated(pod) if state.get("finishedAt")), "9")
+
+
 def why_it_waits(pod: Manifest) -> str | None:
     """Give the scheduler's (or the queue's) reason why a pod has no node yet; None if it has one."""
     for condition in pod.get("status", {}).get("conditions") or []:

@@ -73,7 +73,7 @@ def component(stack: Stack) -> Component:
             f"-filer.localSocket={stack.layout.sockets / 'filer.sock'}",
             "-master.telemetry=false",
             "-master.electionTimeout=1s",  # it elects itself, alone: the default would cost each later start 10 to 20 s
-            "-master.volumeSizeLimitMB=1024",
+            "-master.volumeSizeLimitMB=128",  # each bucket begins with seven volumes: with larger ones a disk with 20 GB free is "full"
             "-volume.max=0",  # as many volumes as the disk holds
             "-volume.preStopSeconds=0",
         ]

@@ -95,7 +95,7 @@ import json, sys
 from pathlib import Path
 from gyre.clients.envoy_config import bootstrap
 here = "127.0.0.1"
-print(json.dumps(bootstrap(here, int(sys.argv[1]), (here, int(sys.argv[2])), Path(sys.argv[3]), (here, int(sys.argv[4])))))
+print(json.dumps(bootstrap(here, int(sys.argv[1]), (here, int(sys.argv[2])), Path(sys.argv[3]), (here, int(sys.argv[4])), 1)))
 """
 
 
@@ -233,3 +233,17 @@ def test_two_who_change_it_at_once_are_both_confirmed(envoy):
         thread.join()
     assert errors == []
     assert proxy.clusters() == {f"toy-{n}": ("127.0.0.1", 5) for n in range(4)}
+
+
+def test_a_caller_is_asked_to_connect_anew_with_an_answer_and_not_in_between(envoy):
+    proxy, url = envoy
+    shift(proxy, version("toy-1"))
+    seen = Counter()
+    with httpx.Client(trust_env=False) as client:
+        deadline = time.monotonic() + 2.5
+        while time.monotonic() < deadline:
+            answer = client.get(f"{url}/toy/x")
+            seen[answer.status_code, answer.headers.get("connection")] += 1
+            time.sleep(0.02)
+    assert seen.keys() == {(200, None), (200, "close")}
+    assert 1 <= seen[200, "close"] <= 4

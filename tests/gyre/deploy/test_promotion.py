@@ -101,6 +101,14 @@ def test_a_version_that_cannot_start_leaves_the_champion_alone(world):
     assert world.journal.last("toy", Kind.PROMOTION_UNDONE).body["version"] == 2
 
 
+def test_a_version_that_answers_with_some_of_its_replicas_gets_no_requests_yet(world):
+    world.promote(1)
+    world.place.lacking, world.place.ready_s = "1 of 2 replicas are ready", 0.05
+    with pytest.raises(PromotionFailed, match=r"Version 2 was not ready at memory://2 within 0.05 s \(1 of 2 replicas are ready\)"):
+        world.promote(2)
+    world.agrees_on(1, None)
+
+
 def test_a_booted_service_that_answers_otherwise_is_stopped_and_not_routed(world):
     world.promote(1)
     world.gates = [Gate(name="service_answers", passed=False, evidence="they differ by 0.3")]
