@@ -6,17 +6,20 @@ CONTRIBUTING.md tells the variables. Without a cluster, everything in this folde
 from __future__ import annotations
 
 import os
+import random
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gyre.clients.kubernetes import Cluster
+from gyre.settings import PORT_OFFSETS
 from gyre.stack.airflow_api import AirflowApi
 from tests.kubernetes.accounts import installed, kubeconfig_of
 from tests.running_stack import RunningStack, running_stack
 
-PORT_BASE = "21000"  # beside tests/integration's
+PORT_BASES = range(20_000, 28_000, 1000)  # between tests/integration's and a developer's own
 IMAGES = "tabular torch router"
 NEEDED = {
     "KUBECONFIG": "the cluster to use, signed in as its administrator",
@@ -50,13 +53,28 @@ def cluster() -> Iterator[Cluster]:
             del os.environ["GYRE_KUBERNETES_NAMESPACE"]
 
 
+def port_base() -> int:
+    """Choose ports that no other stack of this machine has, not even one in another network.
+
+    SeaweedFS names the sockets that its parts talk over by port number alone, in /tmp: two stacks that have the same number, each in the network of its
+    own cluster, would take each other's away.
+    """
+    taken = {port for port in PORT_BASES if _answers(f"/tmp/seaweedfs-filer-grpc-{port + PORT_OFFSETS['s3_filer_grpc']}.sock")}
+    return random.choice([port for port in PORT_BASES if port not in taken])
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 @pytest.fixture(scope="session")
 def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The whole stack at an address that pods reach; its Airflow signs in with its own account's rights and no more."""
     own = tmp_path_factory.mktemp("airflow") / "kubeconfig"
     own.write_text(kubeconfig_of(cluster.namespace, "gyre-airflow"))
     own.chmod(0o600)
-    given = {"GYRE_RUNTIME": "kubernetes", "GYRE_BIND_ADDRESS": os.environ["GYRE_TEST_ADDRESS"], "GYRE_PORT_BASE": PORT_BASE}
+    given = {"GYRE_RUNTIME": "kubernetes", "GYRE_BIND_ADDRESS": os.environ["GYRE_TEST_ADDRESS"], "GYRE_PORT_BASE": str(port_base())}
     with running_stack(given, for_servers={"KUBECONFIG": str(own)}) as running:
         yield running
 

@@ -24,8 +24,7 @@ KEPT = {"create", "get", "list", "patch", "delete"}
 AIRFLOW = {
     "pods": KEPT,
     "pods/log": {"get"},
-    "jobs.batch": KEPT,
-    "trainjobs.trainer.kubeflow.org": KEPT,
+    "jobs.batch": {"create", "get", "list", "delete"},
     "events": {"list", "watch"},
     "secrets": {"create", "patch", "delete"},
     "deployments.apps": KEPT,
