@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 from pydantic import Field, field_validator, model_validator
 
+from gyre.specs import studio_xml as xml_of
 from gyre.specs.base import EntryPoint, Spec
 
 Names = Annotated[list[str], Field(min_length=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
-_IMAGE = '<Image name="image" value="$image" zoom="true"/>'  # below the answers: it takes the whole width, and would push them off the screen
 
 
 class ImageClassification(Spec):
@@ -35,7 +34,7 @@ class ImageClassification(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, _choices("image", self.choices), _IMAGE)
+        return xml_of.view(header, xml_of.choices("image", self.choices), xml_of.IMAGE)
 
 
 class BoundingBoxes(Spec):
@@ -61,8 +60,8 @@ class BoundingBoxes(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        boxes = _labels("RectangleLabels", "image", self.labels, ' canRotate="false"')
-        return _view(header, boxes, _IMAGE)
+        boxes = xml_of.labels("RectangleLabels", "image", self.labels, ' canRotate="false"')
+        return xml_of.view(header, boxes, xml_of.IMAGE)
 
 
 class TextClassification(Spec):
@@ -86,7 +85,7 @@ class TextClassification(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, _text(self.linked), _choices("text", self.choices))
+        return xml_of.view(header, xml_of.text(self.linked), xml_of.choices("text", self.choices))
 
 
 class NamedEntities(Spec):
@@ -114,7 +113,7 @@ class NamedEntities(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, _labels("Labels", "text", self.labels), _text(self.linked))
+        return xml_of.view(header, xml_of.labels("Labels", "text", self.labels), xml_of.text(self.linked))
 
 
 class AudioClassification(Spec):
@@ -136,7 +135,7 @@ class AudioClassification(Spec):
 
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
-        return _view(header, '<Audio name="audio" value="$audio"/>', _choices("audio", self.choices))
+        return xml_of.view(header, '<Audio name="audio" value="$audio"/>', xml_of.choices("audio", self.choices))
 
 
 class Transcription(Spec):
@@ -159,7 +158,7 @@ class Transcription(Spec):
     def config(self, header: str) -> str:
         """Write the Label Studio configuration."""
         answer = '<TextArea name="answer" toName="audio" rows="4" editable="true" maxSubmissions="1" required="true"/>'
-        return _view(header, '<Audio name="audio" value="$audio"/>', answer)
+        return xml_of.view(header, '<Audio name="audio" value="$audio"/>', answer)
 
 
 class Custom(Spec):
@@ -206,7 +205,7 @@ class Custom(Spec):
         return self
 
     def config(self, header: str) -> str:  # noqa: ARG002 - it brings its own
-        """Give the Label Studio configuration."""
+        """Give it as it is."""
         return self.xml
 
 
@@ -232,22 +231,3 @@ def linked_in(template: Template) -> frozenset[str]:
 
 def _variables(values: object) -> list[str]:
     return [name for value in values for name in re.findall(r"\$(\w+)", value)]  # type: ignore[attr-defined]
-
-
-def _view(header: str, *parts: str) -> str:
-    head = f"<Header value={quoteattr(header)}/>" if header else ""
-    return "<View>\n" + "\n".join(f"  {part}" for part in (head, *parts) if part) + "\n</View>"
-
-
-def _text(linked: bool) -> str:
-    return '<Text name="text" value="$text" valueType="url"/>' if linked else '<Text name="text" value="$text"/>'
-
-
-def _choices(about: str, choices: list[str]) -> str:
-    inside = "".join(f"<Choice value={quoteattr(choice)}/>" for choice in choices)
-    return f'<Choices name="answer" toName="{escape(about)}" choice="single" required="true" showInline="true">{inside}</Choices>'
-
-
-def _labels(tag: str, about: str, labels: list[str], more: str = "") -> str:
-    inside = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
-    return f'<{tag} name="answer" toName="{escape(about)}"{more}>{inside}</{tag}>'

@@ -67,6 +67,17 @@ def test_choices_are_written_as_they_are_even_with_signs_that_xml_knows():
     assert [e.get("value") for e in ElementTree.fromstring(template.config("")).iter("Choice")] == ['<5"', "R&D"]
 
 
+def test_a_choice_of_one_sign_is_chosen_by_its_own_key():
+    config = ImageClassification(image="i", choices=["0", "1"]).config("")
+    assert '<Choice value="0" hotkey="0"/><Choice value="1" hotkey="1"/>' in config
+    assert "hotkey" not in ImageClassification(image="i", choices=["0", "10"]).config("")
+
+
+def test_the_answers_stand_above_the_picture_which_may_fill_the_screen():
+    config = ImageClassification(image="i", choices=["a", "b"]).config("")
+    assert config.index("<Choices") < config.index("<Image")
+
+
 def test_pictures_and_sounds_are_linked_and_texts_only_where_the_spec_says_so():
     assert linked_in(TEMPLATES[0]) == {"image"}
     assert linked_in(TEMPLATES[2]) == frozenset()
