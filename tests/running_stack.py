@@ -37,6 +37,19 @@ class RunningStack:
         command = [str(self.settings.venvs / "stack" / "bin" / "python"), "-m", "gyre.cli", *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
 
+    def processes(self, text: str) -> list[int]:
+        """Find this stack's processes by a part of their command line."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                ours = str(self.settings.home).encode() in (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if text in line and ours:
+                found.append(int(folder.name))
+        return found
+
 
 @contextmanager
 def running_stack(given: Mapping[str, str], for_servers: Mapping[str, str] | None = None) -> Iterator[RunningStack]:

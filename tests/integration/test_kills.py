@@ -108,7 +108,7 @@ def _alias(stack, name: str, alias: str) -> str | None:
 
 
 def test_a_deployment_killed_between_envoy_and_the_aliases_is_finished(stack, airflow: AirflowApi, labelled: Small):
-    servers = _pids_of("/mlflow/bin/python", stack)
+    servers = stack.processes("/mlflow/bin/python")
     assert servers, "no MLflow server found"
     airflow.unpause(labelled.dag("deploy"))
     labelled.trigger("deploy", version=1, force=False)
@@ -142,23 +142,9 @@ def _predict(stack, name: str) -> httpx.Response:
     return httpx.post(f"{stack.settings.url('envoy')}/{name}/predict", json={"rows": rows}, trust_env=False, timeout=10)
 
 
-def _pids_of(text: str, stack) -> list[int]:
-    """Find this stack's processes by a part of their command line."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            ours = str(stack.settings.home).encode() in (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if text in line and ours:
-            found.append(int(folder.name))
-    return found
-
-
 def test_a_serving_process_that_is_killed_comes_back(stack, labelled: Small):
     wait_for(lambda: serving(stack.journal, labelled.name).champion, 300, "a champion")
-    pids = _pids_of("bentoml", stack)
+    pids = stack.processes("bentoml")
     ours = [pid for pid in pids if f"{labelled.name}-1" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert ours
     os.kill(ours[0], signal.SIGKILL)

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -279,25 +278,11 @@ def test_a_missing_image_is_named_and_not_tried_again(stack, cluster: Cluster, s
     wait_for(lambda: not pods_of(cluster, small, run_id), 60, "the pod that cannot start to go")
 
 
-def processes_of(stack, text: str) -> list[int]:
-    """Find this stack's processes by a part of their command line."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            ours = str(stack.settings.home).encode() in (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if ours and text in line:
-            found.append(int(folder.name))
-    return found
-
-
 def test_worker_scheduler_and_triggerer_killed_while_it_trains_make_one_pod_and_one_version(stack, cluster: Cluster, small: Small):
     run_id = train(small, "steps")
     name = running_pod(cluster, small, run_id)
     for role in ("scheduler", "triggerer"):  # the LocalExecutor's workers go with their scheduler
-        for pid in processes_of(stack, f"airflow {role}"):
+        for pid in stack.processes(f"airflow {role}"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     wait(small, run_id, "success")

@@ -49,9 +49,10 @@ def _options(stack: Stack) -> dict[str, dict[str, object]]:
         "workers": {"min_heartbeat_interval": 1},
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10},
         "logging": {
-            "logging_level": "WARNING",
-            # or a task's own log, and what it prints, would be dropped too
-            "namespace_levels": "task=INFO airflow.task=INFO airflow.providers.cncf.kubernetes=INFO gyre=INFO use_cases=INFO",
+            # `namespace_levels` reaches Airflow's own loggers alone: of a level of WARNING, what Gyre's modules say inside a task, and what the
+            # triggerer reads of a pod's log, would be dropped. So it is the servers that are made quiet, by name.
+            "logging_level": "INFO",
+            "namespace_levels": "airflow=WARNING airflow.task=INFO airflow.providers.cncf.kubernetes=INFO",
             "uvicorn_logging_level": "WARNING",
         },
     }
