@@ -118,12 +118,14 @@ class PodRunner:
         return ended
 
     def account(self, request: Request, ended: Ending | None) -> None:
-        """Note in the journal what a job's newest pod used, and how it ended if it left no result."""
+        """Note in the journal how a job ended that left no result, and the GPU-seconds of every job that held some."""
         pods = sorted(self._pods(request), key=lambda each: str(each["metadata"]["creationTimestamp"]))
         pod = pods[-1] if pods else None
         held = pod_ending.ran(pod, datetime.now(UTC)) if pod else None
         seconds = (held[1] - held[0]).total_seconds() if held else 0.0
         gpus = int(pod["metadata"]["labels"].get(GPU_LABEL, 0)) if pod else 0
+        if ended is None and not gpus:
+            return
         body = {
             "job": request.job,
             "job_id": request.job_id,
