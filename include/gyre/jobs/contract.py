@@ -12,11 +12,13 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from gyre import code_bundle
@@ -68,6 +70,7 @@ def error_uri(request: str) -> str:
 
 def main(request_type: type[R], work: Callable[[R], Result | None]) -> None:
     """Run a job from the command line: read the request, do the work, write the result last (None: it is another machine's to write)."""
+    signal.signal(signal.SIGTERM, _end)  # the first process of a pod would not hear it otherwise, and hold its GPU for the whole grace period
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
     parser = argparse.ArgumentParser()
     parser.add_argument("--request", required=True, help="URI of the request file")
@@ -86,6 +89,11 @@ def main(request_type: type[R], work: Callable[[R], Result | None]) -> None:
         return
     objects.write(result_uri(uri), result.model_dump_json(indent=1).encode())
     log.info("Done in %.1f s.", time.monotonic() - began)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's
+    """End as one who is told to: whatever is open is closed, and there is no result."""
+    raise SystemExit(128 + number)
 
 
 def _use_code(objects: Objects, uri: str) -> None:

@@ -26,7 +26,7 @@ POLL_S = 2
 LOG_EVERY_S = 3  # how far a task's log lags behind its pod's
 SCHEDULE_TIMEOUT_S = 365 * 86_400  # waiting for a node, a GPU or a queue's turn is no failure
 STARTUP_TIMEOUT_S = 1800  # from a node on: an image of 10 GB has to come
-GRACE_S = 60  # for the last checkpoint, when the pod is told to go
+GRACE_S = 30  # to end, when the pod is told to go: a job that is in the middle of a library's loop hears it when that returns
 USER = 10001  # as in docker/*/Dockerfile
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 

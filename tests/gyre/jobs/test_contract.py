@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,3 +64,23 @@ def test_a_job_elsewhere_runs_the_code_of_the_one_who_asked(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "path", list(sys.path))
     told = run(tmp_path, monkeypatch, lambda asked: load("use_cases.letters.told:word")(), code=f"file://{tmp_path}/code.tar.gz")
     assert told["message"].endswith("ValueError: from the bundle")
+
+
+def test_a_job_that_is_told_to_end_ends_at_once_and_leaves_no_word(tmp_path):
+    code = f"""
+import sys, time
+sys.argv = ["job", "--request", "file://{tmp_path}/request.json"]
+from gyre.jobs.contract import main
+from gyre.specs.label_messages import CollectRequest
+def work(asked):
+    print("working", flush=True)
+    time.sleep(60)
+main(CollectRequest, work)
+"""
+    (tmp_path / "request.json").write_text(CollectRequest(**ABOUT, start="2024-01-01T00:00:00Z", end="2024-01-02T00:00:00Z").model_dump_json())
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "include"}) as job:
+        assert job.stdout
+        assert job.stdout.readline() == "working\n"
+        job.terminate()
+        assert job.wait(timeout=10) == 143
+    assert not (tmp_path / "error.json").exists()
