@@ -177,11 +177,25 @@ def test_a_training_that_runs_out_of_the_most_memory_fails_at_once(stack, small:
     assert "which is the most it may have (1200 MB, `resources.max_memory_mb`)" in log_of(small, run_id)
 
 
-def test_a_pod_deleted_in_the_middle_is_followed_by_one_that_goes_on_where_it_was(stack, cluster: Cluster, small: Small):
+def delete(cluster: Cluster, name: str) -> None:
+    cluster.delete("Pod", name, grace_s=1)
+
+
+def evict(cluster: Cluster, name: str) -> None:
+    """As a drained node does."""
+    from kubernetes import client, config
+
+    config.load_kube_config()
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": cluster.namespace}}
+    client.CoreV1Api().create_namespaced_pod_eviction(name, cluster.namespace, body)
+
+
+@pytest.mark.parametrize("push_out", [delete, evict], ids=["deleted", "evicted"])
+def test_a_pod_pushed_out_in_the_middle_is_followed_by_one_that_goes_on_where_it_was(stack, cluster: Cluster, small: Small, push_out):
     run_id = train(small, "steps")
     name = running_pod(cluster, small, run_id)
     eventually(lambda: cluster.log(name, "job", 20), "step 2")
-    cluster.delete("Pod", name, grace_s=1)
+    push_out(cluster, name)
     wait(small, run_id, "success")
     assert made(stack, small, run_id) == 1
     assert ended(stack, small, run_id)[0]["failure"] == "evicted"
