@@ -4,8 +4,8 @@ Triage:
 - A skipped `decide` is the usual run: its log says why no training is due. Reasons are a retrain request of the monitoring, the first labels, labels
   newer than `training.every`, or a person who gives parameters.
 - A red `decide` names the parameter that cannot work; trigger the run again with another.
-- A red `train` holds the job's own log, line by line. Clearing it is safe: it continues the same MLflow run and registers nothing twice.
-  "The job ended without its result" after no other error: it was killed, mostly for want of memory (see `training.resources`).
+- A red `train` holds the job's own log, line by line, and ends with the class of the failure and what to do. Clearing it is safe: it continues
+  the same MLflow run, from its last checkpoint if it keeps any, and registers nothing twice. Deferred: its pod runs, or waits; the log says for what.
 - Nothing here touches what serves: a new version is a challenger until the deploy DAG promotes it.
 """
 
