@@ -72,6 +72,7 @@ def main(request_type: type[R], work: Callable[[R], Result | None]) -> None:
     """Run a job from the command line: read the request, do the work, write the result last (None: it is another machine's to write)."""
     signal.signal(signal.SIGTERM, _end)  # the first process of a pod would not hear it otherwise, and hold its GPU for the whole grace period
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     parser = argparse.ArgumentParser()
     parser.add_argument("--request", required=True, help="URI of the request file")
     uri = parser.parse_args().request

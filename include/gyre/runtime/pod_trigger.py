@@ -63,7 +63,7 @@ class JobPodTrigger(KubernetesPodTrigger):
             except client.ApiException as error:
                 self.log.warning("Why the pod waits cannot be seen: %s %s", error.status, error.reason)
                 return None
-        return f"{why}. {ahead(pod, others['items'])}"
+        return f"{why.rstrip('.')}. {ahead(pod, others['items'])}"
 
 
 def ahead(pod: dict[str, Any], others: list[dict[str, Any]]) -> str:
