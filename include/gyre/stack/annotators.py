@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import time
 from dataclasses import dataclass, field
 
 import httpx
 
 from gyre.errors import StackError
 from gyre.stack.context import Stack
+
+
+PAUSES_S = (0.5, 1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,13 @@ def _send_form(browser: httpx.Client, page: str, email: str, password: str) -> b
 
 def _get(client: httpx.Client, path: str) -> dict[str, str]:
     try:
-        answer = client.get(path).raise_for_status()
+        answer = client.get(path)
+        for pause in PAUSES_S:  # its SQLite has one writer: on a busy machine an answer may be 500
+            if not answer.is_server_error:
+                break
+            time.sleep(pause)
+            answer = client.get(path)
+        answer.raise_for_status()
     except httpx.HTTPError as error:
         raise StackError(f"Label Studio does not answer as it should ({type(error).__name__}: {error}). Fix: see `gyre status`.") from error
     return dict(answer.json())
