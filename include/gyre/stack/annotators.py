@@ -13,7 +13,6 @@ import httpx
 from gyre.errors import StackError
 from gyre.stack.context import Stack
 
-
 PAUSES_S = (0.5, 1, 2, 4)
 
 
