@@ -62,6 +62,7 @@ ADVICE = {
     FailureClass.IMAGE: "It is not tried again: build or push the image, or correct the GYRE_IMAGE_ settings; then clear the task.",
     FailureClass.NO_RESULT: "It is tried again. A program that ends without its result was ended from outside, or ends itself (sys.exit, os._exit).",
 }
+NO_MORE_MEMORY = "It is not tried again: raise `resources.max_memory_mb`, or read less at once; then clear the task."
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,16 @@ class Ending:
     failure: FailureClass
     why: str
     final: bool = False
+
+    @property
+    def retry(self) -> bool:
+        """Whether trying again may help."""
+        return self.failure.retry and not self.final
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        return NO_MORE_MEMORY if self.final else self.failure.advice
 
 
 def classify_error(error: BaseException) -> FailureClass:

@@ -132,7 +132,7 @@ class PodRunner:
             "owner": self.use_case.owner,
             "failure": ended.failure.value if ended else None,
             "why": ended.why if ended else None,
-            "advice": ended.failure.advice if ended else None,
+            "advice": ended.advice if ended else None,
             "pod": pod["metadata"]["name"] if pod else None,
             "node": pod["spec"].get("nodeName") if pod else None,
             "seconds": round(seconds, 1),

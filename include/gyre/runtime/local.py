@@ -149,7 +149,7 @@ class LocalRunner:
         """Note in the journal how a job failed."""
         if ended is not None:
             body = {"job": request.job, "job_id": request.job_id, "owner": self.use_case.owner, "failure": ended.failure.value, "why": ended.why}
-            told = body | {"advice": ended.failure.advice, "gpu_seconds": 0.0}
+            told = body | {"advice": ended.advice, "gpu_seconds": 0.0}
             self.journal.add(request.use_case, Kind.JOB_ENDED, f"{request.job_id}/{self.run.try_number}", told)
 
     def kill(self) -> None:

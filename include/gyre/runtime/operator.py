@@ -164,9 +164,8 @@ class JobOperator(BaseOperator):
             ended, message = Ending(told.failure, told.message), told.message
         if self._runner:
             self._runner.account(request, ended)
-        advice = ended.failure.advice if not ended.final else FailureClass.MEMORY.advice
-        self.log.error("Failure class '%s'. %s", ended.failure, advice)
-        if ended.failure.retry and not ended.final:
+        self.log.error("Failure class '%s'. %s", ended.failure, ended.advice)
+        if ended.retry:
             raise JobFailed(message)
         raise AirflowFailException(message)
 

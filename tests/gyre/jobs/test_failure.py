@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from gyre.errors import BadParameters
-from gyre.jobs.failure import FailureClass, classify_error, last_lines
+from gyre.jobs.failure import Ending, FailureClass, classify_error, last_lines
 
 
 def caused_by(cause: Exception) -> Exception:
@@ -47,3 +47,10 @@ def test_the_last_lines_hold_the_place_and_the_words():
     lines = last_lines(caused_by(TimeoutError("no answer"))).splitlines()
     assert len(lines) <= 12
     assert lines[-1] == "RuntimeError: the registry did not take it"
+
+
+def test_a_job_that_has_had_all_the_memory_it_may_have_is_not_tried_again():
+    assert Ending(FailureClass.MEMORY, "it used more than it was given").retry
+    last = Ending(FailureClass.MEMORY, "it used the most it may have", final=True)
+    assert not last.retry
+    assert "raise `resources.max_memory_mb`" in last.advice
