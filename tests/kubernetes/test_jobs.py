@@ -80,7 +80,7 @@ def asks(stack, small: Small):
     before = spec.read_text()
 
     def ask(resources: str, more: str = "") -> None:
-        text = before.replace("from gyre.specs import", "from gyre.specs import Resources,", 1)
+        text = before.replace("from gyre.specs import", "from gyre.specs import Placement, Resources,", 1)
         spec.write_text(text.replace("training=Training(", f"training=Training(resources=Resources({resources}), {more}", 1))
 
     yield ask
@@ -274,6 +274,16 @@ def test_a_third_job_waits_for_a_gpu_says_why_and_then_runs(stack, cluster: Clus
     assert told["gpu"] == 1
     assert told["gpu_seconds"] == pytest.approx(told["seconds"])
     assert told["gpu_seconds"] > 1
+
+
+def test_where_no_node_has_such_a_gpu_the_spec_may_let_it_run_on_a_cpu(stack, cluster: Cluster, small: Small, asks):
+    asks("gpu=1, gpu_profile='mig-1g.10gb', cpu_fallback=True, placement=Placement(queue='team-a')")
+    run_id = train(small)
+    wait(small, run_id, "success")
+    assert "No node of the cluster has 1 nvidia.com/mig-1g.10gb; the job runs on a CPU, as its spec allows." in log_of(small, run_id)
+    (one,) = pods_of(cluster, small, run_id)
+    assert set(one["spec"]["containers"][0]["resources"]["limits"]) == {"memory"}
+    assert one["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
 
 
 def test_a_missing_image_is_named_and_not_tried_again(stack, cluster: Cluster, small: Small):
