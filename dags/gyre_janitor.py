@@ -1,4 +1,4 @@
-"""Keep the cluster tidy: jobs' pods, Jobs and Secrets go a day after they ended, and pods that no task waits for are reported.
+"""Keep the cluster tidy: jobs' pods, Jobs and Secrets go a day after they ended, what GPUs were held for is noted, pods that no task waits for are reported.
 
 **Reading a run.** `remove` returns what went; until then `kubectl logs` and `kubectl describe` still tell of it. `report_orphans` returns pods that
 wait or run while their task does not: its log names task and state, and the journal keeps each once (`gyre journal`).
@@ -35,8 +35,9 @@ def janitor() -> None:
     @task
     def remove(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from gyre.clients.kubernetes import Cluster
-        from gyre.runtime import janitor
+        from gyre.runtime import janitor, journal
 
+        janitor.note_gpu_time(Cluster.of(settings()), journal())
         hours = (params or {}).get("keep_hours")
         return vars(janitor.remove(Cluster.of(settings()), settings().keep_pods if hours is None else timedelta(hours=hours)))
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ import pytest
 from gyre.clients.kubernetes import Cluster, Manifest
 from gyre.journal import Kind
 from gyre.journal.questions import trainings
+from gyre.runtime import janitor
 from gyre.runtime.pod_labels import GPU_LABEL, GPU_RESOURCE, JOB_ID, USE_CASE_LABEL
 from gyre.stack.airflow_api import AirflowApi
 from tests.integration.small import Small, slug, wait_for, write_with_gyre_new
@@ -113,6 +115,10 @@ def running_pod(cluster: Cluster, small: Small, run_id: str) -> str:
 
 def ended(stack, small: Small, run_id: str) -> list[dict[str, Any]]:
     return [e.body for e in stack.journal.entries(small.name, Kind.JOB_ENDED) if slug(run_id) in e.body["job_id"] and e.body["job"] == "train"]
+
+
+def ended_as(stack, small: Small, pod_name: str) -> list[dict[str, Any]]:
+    return [e.body for e in stack.journal.entries(small.name, Kind.JOB_ENDED) if e.body.get("pod") == pod_name]
 
 
 def wait(small: Small, run_id: str, state: str) -> None:
@@ -222,15 +228,20 @@ def test_a_pod_that_ends_well_without_its_result_is_red(stack, small: Small):
     assert "ended well, but its job wrote no result" in log_of(small, run_id)
 
 
-def test_a_task_marked_failed_frees_its_pod_within_a_minute(cluster: Cluster, small: Small):
+def test_a_task_marked_failed_frees_its_gpu_within_a_minute_and_its_time_is_noted(stack, cluster: Cluster, small: Small, asks):
+    asks("gpu=1")
     run_id = train(small, "sleep")
     name = running_pod(cluster, small, run_id)
     wait_for(lambda: state_of(small, run_id)["state"] == "deferred", 60, "the task to be deferred")
     began = time.monotonic()
     path = f"/dags/{small.dag('train')}/dagRuns/{quote(run_id, safe='')}/taskInstances/train"
     small.airflow.request("PATCH", path, json={"new_state": "failed"})
-    wait_for(lambda: (found := cluster.get("Pod", name)) is None or found["status"]["phase"] in {"Succeeded", "Failed"}, 60, "the pod's end")
+    wait_for(lambda: (cluster.get("Pod", name) or {})["status"]["phase"] == "Failed", 60, "the pod's end")
     assert time.monotonic() - began < 60
+    noted = janitor.note_gpu_time(cluster, stack.journal, settled=timedelta(0))
+    assert noted == [name]
+    (told,) = ended_as(stack, small, name)
+    assert told["gpu_seconds"] > 1
 
 
 def test_a_full_quota_is_waited_for_and_costs_no_try(cluster: Cluster, small: Small):

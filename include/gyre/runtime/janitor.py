@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 from gyre.clients.kubernetes import Cluster, Manifest
 from gyre.journal import Journal, Kind
-from gyre.runtime.pod_ending import is_finished, is_going
-from gyre.runtime.pod_labels import DAG_ID, JOB_LABEL, OWNER, RUN_ID, TASK_ID, USE_CASE_LABEL
+from gyre.runtime.pod_ending import is_finished, is_going, usage
+from gyre.runtime.pod_labels import DAG_ID, GPU_LABEL, JOB_ID, JOB_LABEL, OWNER, RUN_ID, TASK_ID, USE_CASE_LABEL
 
 log = logging.getLogger("gyre.runtime")
 
 # states in which a task waits for its pod, or will come back to it
 WAITED_FOR = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", "up_for_reschedule"})
 OF_JOBS = {JOB_LABEL: None}
+ACCOUNTED = timedelta(minutes=10)  # within so long a task notes itself what its pod has used
 SETTLED_S = 60.0  # a task that was just ended may take so long to end its pod: that is no orphan
 
 
@@ -101,6 +102,19 @@ def remove(cluster: Cluster, keep: timedelta) -> Removal:
             if cluster.delete(kind, name):
                 log.info("Removed %s %s, which is of a job that ended more than %s ago.", kind, name, keep)
     return going
+
+
+def note_gpu_time(cluster: Cluster, journal: Journal, settled: timedelta = ACCOUNTED) -> list[str]:
+    """Note the GPU-seconds of pods whose task did not come back to note them itself, because a person ended it; give their names."""
+    now, noted = datetime.now(UTC), []
+    for pod in cluster.find("Pod", OF_JOBS):
+        labels, notes = pod["metadata"]["labels"], pod["metadata"].get("annotations", {})
+        if GPU_LABEL not in labels or not _ended_before(pod, now - settled):
+            continue
+        about = {"job": None, "job_id": notes.get(JOB_ID), "owner": notes.get(OWNER), "failure": None, "why": "its task was ended in Airflow", "advice": None}
+        if journal.add(labels.get(USE_CASE_LABEL, ""), Kind.JOB_ENDED, pod["metadata"]["uid"], about | usage(pod, now)):
+            noted.append(pod["metadata"]["name"])
+    return noted
 
 
 def report_orphans(cluster: Cluster, journal: Journal, ask: Ask, settled_s: float = SETTLED_S) -> list[str]:

@@ -18,7 +18,7 @@ from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
 
 from gyre.runtime.pod_ending import CONTAINER
-from gyre.runtime.pod_labels import JOB_LABEL
+from gyre.runtime.pod_labels import JOB_LABEL, KILLED_LABEL
 from gyre.runtime.pod_trigger import JobPodTrigger
 from gyre.specs import Resources
 
@@ -169,7 +169,7 @@ class JobPod(KubernetesPodOperator):
 
     def _waiting(self, namespace: str, more: str = "") -> k8s.V1Pod | None:
         """Give the newest of the job's pods that nobody has dealt with."""
-        waiting = [pod for pod in self._mine(namespace, more) if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
+        waiting = [pod for pod in self._mine(namespace, f"{more},!{KILLED_LABEL}") if not pod.metadata.deletion_timestamp and not self._is_dealt_with(pod)]
         return max(waiting, key=lambda each: each.metadata.creation_timestamp, default=None)
 
     def _is_dealt_with(self, pod: k8s.V1Pod) -> bool:

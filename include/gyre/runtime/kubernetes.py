@@ -119,30 +119,16 @@ class PodRunner:
 
     def account(self, request: Request, ended: Ending | None) -> None:
         """Note in the journal how a job ended that left no result, and the GPU-seconds of every job that held some."""
-        pods = sorted(self._pods(request), key=lambda each: str(each["metadata"]["creationTimestamp"]))
-        pod = pods[-1] if pods else None
-        held = pod_ending.ran(pod, datetime.now(UTC)) if pod else None
-        seconds = (held[1] - held[0]).total_seconds() if held else 0.0
-        gpus = int(pod["metadata"]["labels"].get(GPU_LABEL, 0)) if pod else 0
-        if ended is None and not gpus:
+        pods = sorted(self._pods(request), key=lambda each: str(each["metadata"]["creationTimestamp"]))[-self.resources.nodes :]
+        used = [pod_ending.usage(pod, datetime.now(UTC)) for pod in pods]
+        if ended is None and not any(each["gpu"] for each in used):
             return
-        body = {
-            "job": request.job,
-            "job_id": request.job_id,
-            "owner": self.use_case.owner,
-            "failure": ended.failure.value if ended else None,
-            "why": ended.why if ended else None,
-            "advice": ended.advice if ended else None,
-            "pod": pod["metadata"]["name"] if pod else None,
-            "node": pod["spec"].get("nodeName") if pod else None,
-            "seconds": round(seconds, 1),
-            "gpu": gpus,
-            "gpu_resource": self.resources.gpu_resource if gpus else None,
-            "gpu_seconds": round(gpus * seconds, 1),
-            "memory_mb": self._memory_mb(request),
-        }
-        key = pod["metadata"]["uid"] if pod else f"{request.job_id}/{self.run.try_number}"
-        self.journal.add(request.use_case, Kind.JOB_ENDED, key, body)
+        told = {"failure": ended.failure.value, "why": ended.why, "advice": ended.advice} if ended else {"failure": None, "why": None, "advice": None}
+        about = {"job": request.job, "job_id": request.job_id, "owner": self.use_case.owner, "memory_mb": self._memory_mb(request), **told}
+        if not pods:
+            self.journal.add(request.use_case, Kind.JOB_ENDED, f"{request.job_id}/{self.run.try_number}", about | {"gpu_seconds": 0.0})
+        for pod, each in zip(pods, used, strict=True):
+            self.journal.add(request.use_case, Kind.JOB_ENDED, pod["metadata"]["uid"], about | each)
 
     def _clean_up(self, request: Request, pod: Manifest | None) -> None:
         """Leave no credentials behind, and no pod that will never start."""

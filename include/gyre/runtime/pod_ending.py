@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gyre.jobs.failure import Ending, FailureClass
+from gyre.runtime.pod_labels import GPU_LABEL, GPU_RESOURCE
 
 Manifest = dict[str, Any]
 
@@ -66,6 +67,21 @@ def ran(pod: Manifest, now: datetime) -> tuple[datetime, datetime] | None:
             return _instant(state["startedAt"]), _instant(state["finishedAt"])
     running = next((s["state"]["running"] for s in _statuses(pod) if "running" in s.get("state", {})), None)
     return (_instant(running["startedAt"]), now) if running else None
+
+
+def usage(pod: Manifest, now: datetime) -> dict[str, Any]:
+    """Give what a pod held, and for how long: what the journal keeps of it."""
+    held = ran(pod, now)
+    seconds = (held[1] - held[0]).total_seconds() if held else 0.0
+    gpus = int(pod["metadata"]["labels"].get(GPU_LABEL, 0))
+    return {
+        "pod": pod["metadata"]["name"],
+        "node": pod["spec"].get("nodeName"),
+        "seconds": round(seconds, 1),
+        "gpu": gpus,
+        "gpu_resource": pod["metadata"].get("annotations", {}).get(GPU_RESOURCE),
+        "gpu_seconds": round(gpus * seconds, 1),
+    }
 
 
 def ended_at(pod: Manifest) -> str:

@@ -10,6 +10,7 @@ from gyre.specs import UseCase
 
 JOB_LABEL = "gyre.dev/job"  # digest of the job's id: a retry finds its pod by it
 USE_CASE_LABEL = "gyre.dev/use-case"
+KILLED_LABEL = "gyre.dev/killed"  # a person ended its task: it is about to end, and no try takes it up
 GPU_LABEL = "gyre.dev/gpu"  # how many it asks for; only on those that ask
 
 # annotations: they may hold what a label may not

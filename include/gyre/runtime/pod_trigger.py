@@ -14,7 +14,7 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.triggers.pod import ContainerState, KubernetesPodTrigger
 
 from gyre.runtime.pod_ending import is_finished, why_it_waits
-from gyre.runtime.pod_labels import GPU_LABEL, GPU_RESOURCE, RUN_ID, USE_CASE_LABEL
+from gyre.runtime.pod_labels import GPU_LABEL, GPU_RESOURCE, KILLED_LABEL, RUN_ID, USE_CASE_LABEL
 
 LOOK_EVERY_S = 5
 REPEAT_EVERY = 60  # looks: a wait of hours is told every five minutes, not every five seconds
@@ -36,6 +36,28 @@ class JobPodTrigger(KubernetesPodTrigger):
             telling.cancel()
             with suppress(asyncio.CancelledError):
                 await telling
+
+    async def on_kill(self) -> None:
+        """End the pod by a deadline that is over, when a person ends its task: it lets go of all it holds, and how long it held it can still be read.
+
+        A pod that has no node yet has nothing to tell, and is deleted.
+        """
+        from kubernetes_asyncio import client
+
+        if self._fired_event:
+            return
+        change = {"metadata": {"labels": {KILLED_LABEL: "true"}}, "spec": {"activeDeadlineSeconds": 1}}
+        async with self.hook.get_conn() as api:
+            core = client.CoreV1Api(api)
+            try:
+                pod = await core.read_namespaced_pod(self.pod_name, self.pod_namespace)
+                if pod.spec.node_name:
+                    self.log.info("Its task was ended: ending pod %s.", self.pod_name)
+                    await core.patch_namespaced_pod(self.pod_name, self.pod_namespace, change, _content_type="application/merge-patch+json")  # type: ignore[call-arg]
+                    return
+            except client.ApiException as error:
+                self.log.warning("Pod %s cannot be ended softly (%s %s); deleting it.", self.pod_name, error.status, error.reason)
+        await super().on_kill()
 
     async def _tell_why_it_waits(self) -> None:
         told, looks = None, 0

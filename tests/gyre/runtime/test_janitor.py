@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gyre.errors import StackError
-from gyre.runtime.janitor import WAITED_FOR, Origin, due, ended_at, orphans, report_orphans
+from gyre.runtime.janitor import WAITED_FOR, Origin, due, ended_at, note_gpu_time, orphans, report_orphans
 from gyre.settings import Settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -130,3 +130,24 @@ def test_a_time_to_keep_pods_that_is_no_number_is_refused_with_its_cure():
     assert Settings({"GYRE_KEEP_PODS_HOURS": "0.5"}).keep_pods == timedelta(minutes=30)
     with pytest.raises(StackError, match=r"GYRE_KEEP_PODS_HOURS is 'a day', which is no number of hours\. Fix: give one, such as 24"):
         _ = Settings({"GYRE_KEEP_PODS_HOURS": "a day"}).keep_pods
+
+
+def with_gpus(given: dict, started: datetime, ended: datetime) -> dict:
+    given["metadata"]["labels"] = given["metadata"]["labels"] | {"gyre.dev/gpu": "2"}
+    given["metadata"]["annotations"] = given["metadata"]["annotations"] | {"gyre.dev/gpu-resource": "nvidia.com/gpu", "gyre.dev/job-id": "train-1"}
+    times = {"exitCode": 137, "startedAt": f"{started:%Y-%m-%dT%H:%M:%SZ}", "finishedAt": f"{ended:%Y-%m-%dT%H:%M:%SZ}"}
+    given["status"]["containerStatuses"] = [{"name": "job", "state": {"terminated": times}}]
+    return given
+
+
+def test_gpu_time_of_a_pod_whose_task_was_ended_is_noted_once_and_not_before_its_task_could():
+    now, told = datetime.now(UTC), Told()
+    killed = with_gpus(pod("killed", "Failed"), now - timedelta(hours=2), now - timedelta(hours=1))
+    fresh = with_gpus(pod("fresh", "Failed"), now - timedelta(hours=2), now - timedelta(minutes=1))
+    plain = pod("plain", "Failed", ended=now - timedelta(hours=1))
+    looks = [killed, fresh, plain]
+    assert note_gpu_time(Pods(looks, looks), told) == ["killed"]
+    assert note_gpu_time(Pods(looks, looks), told) == []
+    ((key, body),) = told.entries.items()
+    assert key == ("churn", "job_ended", "uid-killed")
+    assert (body["gpu"], body["gpu_seconds"], body["owner"], body["failure"]) == (2, 7200.0, "risk", None)
