@@ -40,7 +40,6 @@ class PodPlan:
         secret: Name of the Secret whose entries become the job's connections.
         memory_mb: Of this try.
         gpus: Of this try: none where the spec allows a CPU and the cluster has no GPU.
-        queue: Kueue's LocalQueue, if there is one.
     """
 
     namespace: str
@@ -51,7 +50,6 @@ class PodPlan:
     resources: Resources
     memory_mb: int
     gpus: int
-    queue: str | None
     timeout: timedelta
     labels: Mapping[str, str]
     annotations: Mapping[str, str]

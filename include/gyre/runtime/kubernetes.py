@@ -161,7 +161,6 @@ class PodRunner:
             resources=self.resources,
             memory_mb=self._memory_mb(request),
             gpus=self._gpus,
-            queue=queue,
             timeout=self.timeout,
             labels={**labels, QUEUE_LABEL: queue} if queue else labels,
             annotations=notes,
