@@ -69,6 +69,10 @@ def ensure_database(name: str, password: str, stack: Stack | None = None) -> Non
     make_database(superuser_connection(stack).postgres_uri, name, password)
 
 
+# A scheduler killed with -9 leaves its LocalExecutor's workers, which hold its open transaction, and with it the locks on runs, for ever.
+FORSAKEN = "60s"
+
+
 def make_database(superuser: str, name: str, password: str) -> None:
     """Do the same on the server whose superuser has this address."""
     import psycopg
@@ -79,6 +83,7 @@ def make_database(superuser: str, name: str, password: str) -> None:
         exists = server.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
         verb = sql.SQL("alter" if exists else "create")
         server.execute(sql.SQL("{} role {} login password {}").format(verb, role, secret))
+        server.execute(sql.SQL("alter role {} set idle_in_transaction_session_timeout = {}").format(role, sql.Literal(FORSAKEN)))
         if not server.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
             server.execute(sql.SQL("create database {} owner {}").format(role, role))
 
