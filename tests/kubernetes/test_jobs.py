@@ -316,7 +316,7 @@ def test_a_missing_image_is_named_and_not_tried_again(stack, cluster: Cluster, s
 def test_worker_scheduler_and_triggerer_killed_while_it_trains_make_one_pod_and_one_version(stack, cluster: Cluster, small: Small):
     run_id = train(small, "steps")
     name = running_pod(cluster, small, run_id)
-    for role in ("scheduler", "triggerer"):  # the LocalExecutor's workers go with their scheduler
+    for role in ("worker", "scheduler", "triggerer"):
         for pid in stack.processes(f"airflow {role}"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
