@@ -9,22 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gyre import code_bundle
 from gyre.clients.kubernetes import Cluster, Manifest
-from gyre.clients.object_store import Objects
 from gyre.errors import ClusterRefused
 from gyre.jobs.failure import Ending, FailureClass
-from gyre.journal import Journal, Kind
-from gyre.run import Run
+from gyre.journal import Kind
 from gyre.runtime import pod_ending
 from gyre.runtime.local import job_environment
 from gyre.runtime.pod_labels import GPU_LABEL, GPU_RESOURCE, JOB_LABEL, USE_CASE_LABEL, digest, origin, pod_name
-from gyre.settings import Settings
-from gyre.specs import Resources, UseCase
+from gyre.runtime.runner import Runner
 from gyre.specs.requests import Request
 
 if TYPE_CHECKING:
@@ -48,20 +45,9 @@ class QuotaFull(Exception):  # not an error: a reason to wait
 
 
 @dataclass
-class PodRunner:
-    """Runs one job of a task as a pod.
+class PodRunner(Runner):
+    """Runs one job of a task as a pod."""
 
-    Attributes:
-        timeout: Longest time the job may run.
-    """
-
-    settings: Settings
-    use_case: UseCase
-    run: Run
-    journal: Journal
-    objects: Objects
-    resources: Resources
-    timeout: timedelta
     _started: JobPod | None = field(default=None, init=False)
 
     def prepare(self, request: Request) -> Request:
@@ -123,8 +109,7 @@ class PodRunner:
         used = [pod_ending.usage(pod, datetime.now(UTC)) for pod in pods]
         if ended is None and not any(each["gpu"] for each in used):
             return
-        told = {"failure": ended.failure.value, "why": ended.why, "advice": ended.advice} if ended else {"failure": None, "why": None, "advice": None}
-        about = {"job": request.job, "job_id": request.job_id, "owner": self.use_case.owner, "memory_mb": self._memory_mb(request), **told}
+        about = self.about(request, ended) | {"memory_mb": self._memory_mb(request)}
         if not pods:
             self.journal.add(request.use_case, Kind.JOB_ENDED, f"{request.job_id}/{self.run.try_number}", about | {"gpu_seconds": 0.0})
         for pod, each in zip(pods, used, strict=True):

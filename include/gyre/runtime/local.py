@@ -14,18 +14,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gyre.clients.object_store import Objects
 from gyre.errors import EnvironmentNotBuilt
 from gyre.jobs.failure import Ending, FailureClass
-from gyre.journal import Journal, Kind
+from gyre.journal import Kind
 from gyre.locks import take
-from gyre.run import Run
+from gyre.runtime.runner import Runner
 from gyre.settings import Settings
-from gyre.specs import Resources, UseCase
 from gyre.specs.requests import Request
 
 log = logging.getLogger("gyre.runtime")
@@ -109,20 +106,9 @@ class LocalJob:
 
 
 @dataclass
-class LocalRunner:
-    """Runs one job of a task as a process of this machine.
+class LocalRunner(Runner):
+    """Runs one job of a task as a process of this machine; past its `timeout` it is Airflow that ends it."""
 
-    Attributes:
-        timeout: Longest time the job may run; here it is Airflow that ends it then.
-    """
-
-    settings: Settings
-    use_case: UseCase
-    run: Run
-    journal: Journal
-    objects: Objects
-    resources: Resources
-    timeout: timedelta
     _job: LocalJob | None = field(default=None, init=False)
 
     def prepare(self, request: Request) -> Request:
@@ -148,8 +134,7 @@ class LocalRunner:
     def account(self, request: Request, ended: Ending | None) -> None:
         """Note in the journal how a job failed."""
         if ended is not None:
-            body = {"job": request.job, "job_id": request.job_id, "owner": self.use_case.owner, "failure": ended.failure.value, "why": ended.why}
-            told = body | {"advice": ended.advice, "gpu_seconds": 0.0}
+            told = self.about(request, ended) | {"gpu_seconds": 0.0}
             self.journal.add(request.use_case, Kind.JOB_ENDED, f"{request.job_id}/{self.run.try_number}", told)
 
     def kill(self) -> None:
